@@ -8,7 +8,7 @@
  * STORE_E_CORRUPT. Text that came from containers is stored as it is (any byte but NUL) in BLOB or
  * TEXT columns bounded by TEXT_MAX.
  *
- * Tables and their columns: schema/*.sql, documented in docs/schema.md.
+ * Tables and their columns: schema/NNN_name.sql, documented in docs/schema.md.
  */
 #pragma once
 

@@ -1,0 +1,296 @@
+/*
+ * Order of the start: what decides is ready before the first mark is set, and everything present is
+ * marked before READY is said. Order of the end: marks go first, then what is pending is answered,
+ * then the recorder writes what is left.
+ */
+#include "daemon/engine.h"
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "daemon/engine_internal.h"
+#include "daemon/engine_rules.h"
+#include "daemon/log.h"
+#include "daemon/naming.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SHUTDOWN_GRACE_MS 800u  /* SIGTERM to exit stays below 2 s */
+#define DROP_JOBS_MAX     1024u /* drops being hashed at a time: each holds a descriptor */
+
+static int store_failed(const struct config *config, int r)
+{
+	switch (r) {
+	case STORE_E_NEWER:
+		log_error("%s/baseline.db: written by a later release of execward; use that release",
+			config->state_dir);
+		return ENGINE_E_STORE;
+	case STORE_E_UNSAFE:
+		log_error("%s: the directory and baseline.db in it must belong to root and be "
+			  "writable by nobody else (chown root, chmod 0700)",
+			config->state_dir);
+		return ENGINE_E_UNSAFE;
+	case -ENOENT:
+		log_error("%s: the state directory does not exist; create it: install -d -m 0700 %s",
+			config->state_dir, config->state_dir);
+		return r;
+	default:
+		log_error("%s/baseline.db: cannot be used: %s; move it away to start with an empty one",
+			config->state_dir, r < 0 ? strerror(-r) : "it is corrupt, busy or full");
+		return r < 0 ? r : ENGINE_E_STORE;
+	}
+}
+
+/* On the thread that found it, before anything is decided by it. */
+static void found(
+	struct overlay *overlay, const char *mountpoint, pid_t via, bool fresh, void *userdata)
+{
+	struct engine *e = userdata;
+	struct ruling *ruling;
+
+	guard_overlay(e->guard, overlay, mountpoint, via);
+	if (!fresh)
+		return;
+	ruling = rulings_get(e->rulings);
+	naming_try(e->overlays, ruling_config(ruling), e->faults, overlay, via);
+	ruling_unref(ruling);
+}
+
+static unsigned int hash_threads(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->hash_threads > 0)
+		return config->hash_threads;
+	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned int)cores;
+}
+
+static int make_recorder(struct engine *e, const struct config *config)
+{
+	struct recorder_context context = {
+		.rulings = e->rulings,
+		.faults = e->faults,
+		.learned = engine_rules_learned,
+		.userdata = e,
+	};
+	struct store *writer;
+	int r = store_open(config->state_dir, STORE_READ_WRITE, &writer);
+
+	if (r != 0)
+		return store_failed(config, r);
+	r = store_open(config->state_dir, STORE_READ_WRITE, &e->store);
+	if (r != 0) {
+		store_free(writer);
+		return store_failed(config, r);
+	}
+	r = sinks_new(config, e->faults, &e->sinks);
+	if (r < 0) {
+		store_free(writer);
+		return r;
+	}
+	context.sinks = e->sinks;
+	return recorder_new(&context, writer, &e->recorder);
+}
+
+static int make_tables(struct engine *e, const struct config *config)
+{
+	struct mounts_context mounts = {.config = config, .found = found, .userdata = e};
+	int r = faults_new(&e->faults);
+
+	if (r == 0)
+		r = rulings_new(&e->rulings);
+	if (r == 0)
+		r = backing_table_new(&e->backings);
+	if (r == 0)
+		r = overlays_new(image_index_free, &e->overlays);
+	if (r == 0)
+		r = hash_cache_new(&e->kernel, &e->cache);
+	if (r == 0)
+		r = image_indexer_new(&e->indexer);
+	mounts.backings = e->backings;
+	mounts.overlays = e->overlays;
+	mounts.faults = e->faults;
+	return r == 0 ? mounts_new(&mounts, &e->mounts) : r;
+}
+
+static int make_guard(struct engine *e, const struct config *config)
+{
+	struct guard_context context = {
+		.config = config,
+		.groups = &e->groups,
+		.kernel = &e->kernel,
+		.backings = e->backings,
+		.overlays = e->overlays,
+		.faults = e->faults,
+	};
+
+	return guard_new(&context, &e->guard);
+}
+
+static int make_deciders(struct engine *e, const struct config *config)
+{
+	const size_t limits[_POOL_PRIORITIES] = {
+		[POOL_VERDICT] = config->pending_max,
+		[POOL_DROP] = DROP_JOBS_MAX,
+	};
+	struct probe_context probe = {
+		.config = config,
+		.backings = e->backings,
+		.overlays = e->overlays,
+		.mounts = e->mounts,
+		.faults = e->faults,
+	};
+	struct creations_context creations = {
+		.group = e->groups.creations,
+		.probe = probe,
+		.cache = e->cache,
+		.recorder = e->recorder,
+		.faults = e->faults,
+	};
+	int r = pool_new(hash_threads(config), limits, &e->pool);
+
+	creations.pool = e->pool;
+	if (r == 0)
+		r = creations_new(&creations, &e->creations);
+	e->verdicts_context = (struct verdicts_context){
+		.groups = &e->groups,
+		.rulings = e->rulings,
+		.probe = probe,
+		.cache = e->cache,
+		.indexer = e->indexer,
+		.pool = e->pool,
+		.creations = e->creations,
+		.recorder = e->recorder,
+		.faults = e->faults,
+	};
+	return r == 0 ? verdicts_new(&e->verdicts_context, &e->verdicts) : r;
+}
+
+static int start_threads(struct engine *e)
+{
+	int r = recorder_start(e->recorder);
+
+	if (r == 0)
+		r = creations_start(e->creations);
+	return r == 0 ? verdicts_start(e->verdicts) : r;
+}
+
+static int start_guarding(struct engine *e)
+{
+	const char *const *storage;
+	size_t n = mounts_storage(e->mounts, &storage);
+	int r = guard_storage(e->guard, storage, n);
+
+	if (r < 0)
+		return r;
+	r = mounts_watch_start(e->mounts, e->groups.mounts, &e->watch);
+	if (r < 0)
+		return r;
+	mounts_scan(e->mounts);
+	return 0;
+}
+
+static int start(struct engine *e, struct shared_config *shared)
+{
+	const struct config *config = shared_config_get(shared);
+	int r = make_tables(e, config);
+
+	if (r == 0)
+		r = make_recorder(e, config);
+	if (r == 0)
+		r = engine_rules_load(e, shared);
+	if (r == 0)
+		r = make_guard(e, config);
+	if (r == 0)
+		r = make_deciders(e, config);
+	if (r == 0)
+		r = start_threads(e);
+	return r == 0 ? start_guarding(e) : r;
+}
+
+static void destroy(struct engine *e)
+{
+	verdicts_free(e->verdicts);
+	creations_free(e->creations);
+	recorder_free(e->recorder);
+	guard_free(e->guard);
+	mounts_free(e->mounts);
+	overlays_free(e->overlays);
+	backing_table_free(e->backings);
+	image_indexer_free(e->indexer);
+	hash_cache_free(e->cache);
+	sinks_free(e->sinks);
+	rulings_free(e->rulings);
+	store_free(e->store);
+	faults_free(e->faults);
+	shared_config_unref(e->base);
+	fan_groups_close(&e->groups);
+	pthread_mutex_destroy(&e->lock);
+	free(e->config_path);
+	free(e);
+}
+
+int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
+	const struct kernel_features *kernel, struct engine **ret_engine)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	e->groups = FAN_GROUPS_NONE;
+	e->kernel = *kernel;
+	e->started_ns = clock_monotonic_ns();
+	pthread_mutex_init(&e->lock, NULL);
+	r = shared_config_new(config, &e->base);
+	if (r == 0 && config_path && !(e->config_path = strdup(config_path)))
+		r = -ENOMEM;
+	e->groups = *groups;
+	if (r == 0)
+		r = start(e, e->base);
+	if (r != 0) {
+		if (r < 0)
+			log_error("cannot start: %s", strerror(-r));
+		engine_stop(e);
+		return r;
+	}
+	e->ready = true;
+	*ret_engine = e;
+	return 0;
+}
+
+void engine_stop(struct engine *e)
+{
+	if (!e)
+		return;
+	mounts_watch_stop(e->watch);
+	fan_groups_flush(&e->groups);
+	if (e->verdicts)
+		verdicts_stop(e->verdicts, SHUTDOWN_GRACE_MS);
+	creations_stop(e->creations);
+	pool_free(e->pool);
+	recorder_stop(e->recorder);
+	destroy(e);
+}
+
+size_t engine_rescan(struct engine *e)
+{
+	return mounts_scan(e->mounts);
+}
+
+struct ruling *engine_ruling(struct engine *e)
+{
+	return rulings_get(e->rulings);
+}
+
+struct recorder *engine_recorder(struct engine *e)
+{
+	return e->recorder;
+}
+
+const char *engine_state_dir(const struct engine *e)
+{
+	return shared_config_get(e->base)->state_dir;
+}

@@ -1,0 +1,55 @@
+/*
+ * The daemon put together: every room made in order, started, reloaded, stopped. The control socket
+ * and main() act on it; it decides nothing itself.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "daemon/fan_groups.h"
+#include "daemon/kernel.h"
+#include "daemon/overlays.h"
+#include "daemon/ruling.h"
+#include "daemon/verdicts.h"
+
+#include <jansson.h>
+
+struct engine;
+
+enum {
+	ENGINE_E_INVALID = 1, /* the configuration file: @reterr_error says where and why */
+	ENGINE_E_STORE,       /* the database cannot be used; said in the log */
+	ENGINE_E_UNSAFE,      /* a directory or the database is not root's alone; said in the log */
+};
+
+/*
+ * @config and @groups are taken, also on failure. Opens the database, finds and marks everything
+ * that is there, starts all threads. 0, ENGINE_E_*, or -errno; what failed has been logged.
+ */
+int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
+	const struct kernel_features *kernel, struct engine **ret_engine);
+/* Answers what is pending, then ends everything. */
+void engine_stop(struct engine *engine);
+
+/*
+ * Loads the configuration file anew. The old one stays in force when it is invalid (CONFIG_E_*).
+ */
+int engine_reload(struct engine *engine, struct config_error *reterr_error);
+
+/* Mode override: UNSET drops it. Stored, and in force at return. 0, STORE_E_* or -errno. */
+int engine_set_mode(struct engine *engine, const struct mode_override *override);
+
+/* Grants. Stored, and in force at return. 0, STORE_E_* or -errno. */
+int engine_grant(struct engine *engine, const struct grant *grant);
+int engine_revoke(struct engine *engine, enum grant_kind kind, const struct digest *digest,
+	const char *image, uint32_t *ret_removed);
+
+/* Looks for overlays now; returns how many are known. */
+size_t engine_rescan(struct engine *engine);
+
+struct ruling *engine_ruling(struct engine *engine); /* a reference */
+/* Where the database is; borrowed. */
+const char *engine_state_dir(const struct engine *engine);
+struct recorder *engine_recorder(struct engine *engine);
+
+/* The answer to `status`: a new reference, or NULL when memory is short. */
+json_t *engine_status(struct engine *engine);

@@ -1,0 +1,38 @@
+/* The rooms of a running daemon; for engine*.c only. */
+#pragma once
+
+#include "daemon/creations.h"
+#include "daemon/engine.h"
+#include "daemon/guard.h"
+#include "daemon/mounts_watch.h"
+#include "daemon/sinks.h"
+
+#include <pthread.h>
+
+struct engine {
+	char *config_path; /* NULL: the defaults */
+	struct fan_groups groups;
+	struct kernel_features kernel;
+	int64_t started_ns; /* CLOCK_MONOTONIC */
+	_Atomic bool ready;
+
+	pthread_mutex_t lock; /* of rulings being built, and of the store below */
+	struct store *store;
+
+	struct verdicts_context verdicts_context;
+	struct faults *faults;
+	struct rulings *rulings;
+	struct recorder *recorder;
+	struct sinks *sinks;
+	struct backing_table *backings;
+	struct overlays *overlays;
+	struct mounts *mounts;
+	struct mounts_watch *watch;
+	struct guard *guard;
+	struct hash_cache *cache;
+	struct image_indexer *indexer;
+	struct pool *pool;
+	struct creations *creations;
+	struct verdicts *verdicts;
+	struct shared_config *base; /* directories and limits: fixed at start */
+};

@@ -1,0 +1,202 @@
+/*
+ * Rulings: how they are built from the configuration, the operator's mode and the grants in the
+ * database, and replaced. Whoever changes one of them builds the next ruling before it answers, so
+ * that the change is in force for the next exec.
+ */
+#include "base/cleanup.h"
+#include "daemon/engine_internal.h"
+#include "daemon/engine_rules.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Settings of the operator's mode in the database. */
+#define SETTING_MODE   "mode.override"
+#define SETTING_UNTIL  "mode.until_ns"
+#define SETTING_CONFIG "mode.config" /* the configuration's mode when it was overridden */
+
+struct grants_list {
+	struct grant *items;
+	size_t n, room;
+};
+
+static void grants_done(struct grants_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		grant_done(&list->items[i]);
+	free(list->items);
+}
+
+static int copy_grant(const struct grant *grant, void *userdata)
+{
+	struct grants_list *list = userdata;
+	struct grant *copy;
+
+	if (list->n == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		struct grant *grown = realloc(list->items, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		list->items = grown;
+		list->room = room;
+	}
+	copy = &list->items[list->n];
+	*copy = (struct grant){
+		.kind = grant->kind,
+		.digest = grant->digest,
+		.image = strdup(grant->image ?: ""),
+		.expires_ns = grant->expires_ns,
+	};
+	if (!copy->image)
+		return -ENOMEM;
+	list->n++;
+	return 0;
+}
+
+static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode)
+{
+	_cleanup_(grants_done) struct grants_list list = {0};
+	struct ruling *ruling;
+	int r = store_grants(e->store, copy_grant, &list);
+
+	if (r == 0)
+		r = ruling_new(shared, mode, list.items, list.n, &ruling);
+	if (r == 0)
+		rulings_set(e->rulings, ruling);
+	return r;
+}
+
+/* With another configuration or mode where given, and the rest as it is. Lock held. */
+static int republish(
+	struct engine *e, struct shared_config *shared, const struct mode_override *override)
+{
+	struct ruling *ruling = rulings_get(e->rulings);
+	struct shared_config *current = ruling_shared_config(ruling);
+	int r = publish(e, shared ?: current, override ?: ruling_override(ruling));
+
+	shared_config_unref(current);
+	ruling_unref(ruling);
+	return r;
+}
+
+static int save_override(
+	struct engine *e, const struct config *config, const struct mode_override *mode)
+{
+	char until[24];
+	int r;
+
+	snprintf(until, sizeof(until), "%lld", (long long)mode->until_ns);
+	r = store_begin(e->store);
+	if (r != 0)
+		return r;
+	r = store_setting_set(
+		e->store, SETTING_MODE, mode->mode == MODE_UNSET ? NULL : mode_name(mode->mode));
+	if (r == 0)
+		r = store_setting_set(e->store, SETTING_UNTIL, until);
+	if (r == 0)
+		r = store_setting_set(e->store, SETTING_CONFIG, mode_name(config->policy.mode));
+	if (r == 0)
+		r = store_commit(e->store);
+	if (r != 0)
+		store_rollback(e->store);
+	return r;
+}
+
+/* An override lasts until its end, or until the file says another mode than when it was made. */
+static void load_override(
+	struct engine *e, const struct config *config, struct mode_override *ret_override)
+{
+	_cleanup_free_ char *mode = NULL, *until = NULL, *configured = NULL;
+
+	*ret_override = (struct mode_override){0};
+	if (store_setting_get(e->store, SETTING_MODE, &mode) != 0 ||
+		store_setting_get(e->store, SETTING_UNTIL, &until) != 0 ||
+		store_setting_get(e->store, SETTING_CONFIG, &configured) != 0)
+		return;
+	if (mode_from_name(configured) != config->policy.mode)
+		return;
+	ret_override->mode = mode_from_name(mode);
+	ret_override->until_ns = strtoll(until, NULL, 10);
+	if (ret_override->mode == MODE_LEARN && ret_override->until_ns <= 0)
+		ret_override->mode = MODE_UNSET; /* learn always has an end */
+}
+
+int engine_rules_load(struct engine *e, struct shared_config *shared)
+{
+	struct mode_override mode;
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	load_override(e, shared_config_get(shared), &mode);
+	r = publish(e, shared, &mode);
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+void engine_rules_learned(void *userdata)
+{
+	struct engine *e = userdata;
+
+	pthread_mutex_lock(&e->lock);
+	if (republish(e, NULL, NULL) != 0)
+		faults_count(e->faults, FAULT_STORE);
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_set_mode(struct engine *e, const struct mode_override *override)
+{
+	struct ruling *ruling = rulings_get(e->rulings);
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	r = save_override(e, ruling_config(ruling), override);
+	if (r == 0)
+		r = republish(e, NULL, override);
+	pthread_mutex_unlock(&e->lock);
+	ruling_unref(ruling);
+	return r;
+}
+
+int engine_grant(struct engine *e, const struct grant *grant)
+{
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	r = store_grant_add(e->store, grant);
+	if (r == 0)
+		r = republish(e, NULL, NULL);
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+int engine_revoke(struct engine *e, enum grant_kind kind, const struct digest *digest,
+	const char *image, uint32_t *ret_removed)
+{
+	int r;
+
+	pthread_mutex_lock(&e->lock);
+	r = store_grant_remove(e->store, kind, digest, image, ret_removed);
+	if (r == 0)
+		r = republish(e, NULL, NULL);
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+int engine_reload(struct engine *e, struct config_error *reterr_error)
+{
+	struct shared_config *shared = NULL;
+	struct config *config = NULL;
+	int r = config_load(e->config_path, &config, reterr_error);
+
+	if (r == 0)
+		r = shared_config_new(config, &shared);
+	if (r == 0)
+		r = engine_rules_load(e, shared);
+	if (r == 0)
+		r = sinks_reload(e->sinks, shared_config_get(shared));
+	shared_config_unref(shared);
+	return r;
+}

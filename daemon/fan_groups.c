@@ -1,0 +1,167 @@
+/*
+ * All fanotify calls of the daemon. Reads are small on purpose: an event read is a descriptor
+ * installed, and running out of descriptors makes the kernel deny.
+ */
+#include "daemon/fan_groups.h"
+
+#include "base/cleanup.h"
+#include "daemon/kernel_abi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define EVENT_FLAGS (O_RDONLY | O_LARGEFILE | O_CLOEXEC | O_NOATIME | O_NONBLOCK)
+#define INIT_FLAGS  (FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS | FAN_CLOEXEC | FAN_NONBLOCK)
+
+/* FAN_REPORT_PIDFD since Linux 5.15; without it pid reuse is excluded by the waiting task only. */
+static int open_group(unsigned int class)
+{
+	int fd = fanotify_init(class | INIT_FLAGS | FAN_REPORT_PIDFD, EVENT_FLAGS);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = fanotify_init(class | INIT_FLAGS, EVENT_FLAGS);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_mounts_group(void)
+{
+	_cleanup_close_ int group = -1, ns = -1;
+
+	group = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_MNT | FAN_CLOEXEC | FAN_NONBLOCK, 0);
+	if (group < 0)
+		return -errno;
+	ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return -errno;
+	if (fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH | FAN_MNT_DETACH, ns,
+		    NULL) < 0)
+		return -errno;
+	return TAKE_FD(group);
+}
+
+int fan_groups_open(struct fan_groups *ret_groups)
+{
+	_cleanup_close_ int verdicts = -1, creations = -1;
+	int mounts;
+
+	verdicts = open_group(FAN_CLASS_CONTENT);
+	if (verdicts < 0)
+		return verdicts;
+	creations = open_group(FAN_CLASS_NOTIF);
+	if (creations < 0)
+		return creations;
+	mounts = open_mounts_group();
+	ret_groups->verdicts = TAKE_FD(verdicts);
+	ret_groups->creations = TAKE_FD(creations);
+	ret_groups->mounts = mounts < 0 ? -1 : mounts;
+	return 0;
+}
+
+void fan_groups_close(struct fan_groups *groups)
+{
+	cleanup_closep(&groups->verdicts);
+	cleanup_closep(&groups->creations);
+	cleanup_closep(&groups->mounts);
+	*groups = FAN_GROUPS_NONE;
+}
+
+static int mark_both(const struct fan_groups *groups, unsigned int flags, const char *path)
+{
+	if (fanotify_mark(groups->creations, flags, FAN_CLOSE_WRITE, AT_FDCWD, path) < 0)
+		return -errno;
+	if (fanotify_mark(groups->verdicts, flags, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0)
+		return -errno;
+	return 0;
+}
+
+int fan_groups_mark_filesystem(const struct fan_groups *groups, const char *path)
+{
+	return mark_both(groups, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, path);
+}
+
+int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *path)
+{
+	return mark_both(groups, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM, path);
+}
+
+int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path)
+{
+	return mark_both(groups,
+		FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY, path);
+}
+
+void fan_groups_flush(const struct fan_groups *groups)
+{
+	static const unsigned int kinds[] = {FAN_MARK_FILESYSTEM, FAN_MARK_MOUNT, FAN_MARK_INODE};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		(void)fanotify_mark(
+			groups->verdicts, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
+		(void)fanotify_mark(
+			groups->creations, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
+	}
+}
+
+ssize_t fan_groups_read(int group, void *buffer)
+{
+	for (;;) {
+		ssize_t n = read(group, buffer, FAN_READ_SIZE);
+
+		if (n >= 0)
+			return n;
+		if (errno == EINTR)
+			continue;
+		return errno == EAGAIN ? 0 : -errno;
+	}
+}
+
+/* The pidfd of the information records that follow an event's fixed part. */
+static int event_pidfd(const struct fanotify_event_metadata *event)
+{
+	const char *p = (const char *)event + event->metadata_len;
+	size_t left = event->event_len - event->metadata_len;
+
+	while (left >= sizeof(struct fanotify_event_info_header)) {
+		struct fanotify_event_info_pidfd info;
+
+		memcpy(&info.hdr, p, sizeof(info.hdr));
+		if (info.hdr.len < sizeof(info.hdr) || info.hdr.len > left)
+			break;
+		if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_PIDFD && info.hdr.len >= sizeof(info)) {
+			memcpy(&info, p, sizeof(info));
+			return info.pidfd;
+		}
+		p += info.hdr.len;
+		left -= info.hdr.len;
+	}
+	return FAN_EPIDFD;
+}
+
+bool fan_groups_next(const void **cursor, size_t *left, struct fan_event *ret_event)
+{
+	const struct fanotify_event_metadata *event = *cursor;
+
+	if (*left < FAN_EVENT_METADATA_LEN || event->event_len < FAN_EVENT_METADATA_LEN ||
+		event->event_len > *left)
+		return false;
+	ret_event->mask = event->mask;
+	ret_event->fd = event->fd;
+	ret_event->pid = event->pid;
+	ret_event->pidfd = event_pidfd(event);
+	*left -= event->event_len;
+	*cursor = (const char *)event + event->event_len;
+	return true;
+}
+
+int fan_groups_answer(int group, int fd, bool allow)
+{
+	struct fanotify_response response = {
+		.fd = fd,
+		.response = allow ? FAN_ALLOW : FAN_DENY,
+	};
+
+	if (write(group, &response, sizeof(response)) != (ssize_t)sizeof(response))
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,209 @@
+/*
+ * The order matters: the host's mounts of a filesystem are ignored before the filesystem is marked,
+ * so that no host exec ever waits for us. An overlay is marked after it was registered, so that
+ * its events always find it.
+ */
+#include "daemon/guard.h"
+
+#include "base/cleanup.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmount/libmount.h>
+#include <stdio.h>
+#include <string.h>
+
+struct guard {
+	struct guard_context context;
+	enum mark_kind kind;
+};
+
+int guard_new(const struct guard_context *context, struct guard **ret_guard)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	g->context = *context;
+	g->kind = context->config->marks;
+	if (g->kind == MARK_KIND_AUTO)
+		g->kind = kernel_has(context->kernel, KERNEL_BACKING_EVENTS) ? MARK_KIND_BACKING
+									     : MARK_KIND_OVERLAY;
+	*ret_guard = g;
+	return 0;
+}
+
+void guard_free(struct guard *g)
+{
+	free(g);
+}
+
+enum mark_kind guard_kind(const struct guard *g)
+{
+	return g->kind;
+}
+
+static void unref_tablep(struct libmnt_table **table)
+{
+	mnt_unref_table(*table);
+}
+
+static void free_iterp(struct libmnt_iter **iter)
+{
+	mnt_free_iter(*iter);
+}
+
+/* Every mount of @backing in our namespace: what the host executes there is not asked about. */
+static int ignore_host_mounts(struct guard *g, const struct backing *backing)
+{
+	_cleanup_(unref_tablep) struct libmnt_table *mounts =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	_cleanup_(free_iterp) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs = NULL;
+	int r = 0;
+
+	if (!mounts || !iter)
+		return -ENOMEM;
+	while (r == 0 && mnt_table_next_fs(mounts, iter, &fs) == 0) {
+		struct stat st;
+
+		if (mnt_fs_get_devno(fs) != backing->dev)
+			continue;
+		if (stat(mnt_fs_get_target(fs), &st) < 0 || st.st_dev != backing->dev)
+			continue; /* hidden below another mount: nobody reaches it by path */
+		r = fan_groups_ignore_mount(g->context.groups, mnt_fs_get_target(fs));
+	}
+	return r;
+}
+
+static int mark_backing(struct guard *g, struct backing *backing)
+{
+	char path[32];
+	int r;
+
+	if (backing->marked)
+		return 0;
+	r = ignore_host_mounts(g, backing);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->mount_fd);
+	r = fan_groups_mark_filesystem(g->context.groups, path);
+	if (r < 0)
+		return r;
+	backing->marked = true;
+	log_info("guarding %s (%s), which holds layers", backing->mountpoint, backing->fstype);
+	return 0;
+}
+
+int guard_storage(struct guard *g, const char *const *paths, size_t n)
+{
+	if (g->kind != MARK_KIND_BACKING)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int fd = open(paths[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		struct backing *backing;
+		int r = fd < 0 ? -errno : backing_get(g->context.backings, fd, &backing);
+
+		if (r == 0)
+			r = mark_backing(g, backing);
+		if (r < 0) {
+			log_error("%s: cannot guard the filesystem that holds it: %s", paths[i],
+				strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static bool all_backed(const struct overlay *overlay)
+{
+	if (!overlay->complete || (overlay->upper && !overlay->upper->backing->marked))
+		return false;
+	for (size_t i = 0; i < overlay->n_lowers; i++)
+		if (!overlay->lowers[i]->backing->marked)
+			return false;
+	return true;
+}
+
+/* Forced backing: the filesystems of an overlay's layers are marked as they become known. */
+static int mark_backings_of(struct guard *g, const struct overlay *overlay)
+{
+	int r = overlay->upper ? mark_backing(g, overlay->upper->backing) : 0;
+
+	for (size_t i = 0; i < overlay->n_lowers && r == 0; i++)
+		r = mark_backing(g, overlay->lowers[i]->backing);
+	return r;
+}
+
+static int mark_overlay(
+	struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+{
+	_cleanup_free_ char *path = NULL;
+	struct statfs fs;
+	struct stat st;
+	int n = via > 0 ? asprintf(&path, "/proc/%d/root%s", (int)via, mountpoint)
+			: asprintf(&path, "%s", mountpoint);
+
+	if (n < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (stat(path, &st) < 0 || statfs(path, &fs) < 0)
+		return -errno;
+	if (st.st_dev != overlay->dev)
+		return -ESTALE; /* something else is mounted over it here */
+	overlay->fsid = fs.f_fsid;
+	return fan_groups_mark_filesystem(g->context.groups, path);
+}
+
+void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+{
+	int r;
+
+	if (overlay->marked || !g->context.config->guard_containers)
+		return;
+	if (g->kind == MARK_KIND_BACKING && all_backed(overlay))
+		return;
+	if (g->context.config->marks == MARK_KIND_BACKING)
+		r = mark_backings_of(g, overlay);
+	else
+		r = mark_overlay(g, overlay, mountpoint, via);
+	if (r < 0) {
+		/* A mount that is hidden in this namespace is seen in another. */
+		faults_count(g->context.faults, FAULT_MARK);
+		return;
+	}
+	overlay->marked = g->context.config->marks != MARK_KIND_BACKING;
+}
+
+struct each {
+	void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata);
+	void *userdata;
+};
+
+static void each_backing(struct backing *backing, void *userdata)
+{
+	struct each *each = userdata;
+
+	if (backing->marked)
+		each->fn(backing->fstype, MARK_KIND_BACKING, backing->mountpoint, each->userdata);
+}
+
+static void each_overlay(const struct overlay *overlay, void *userdata)
+{
+	struct each *each = userdata;
+
+	if (overlay->marked)
+		each->fn("overlay", MARK_KIND_OVERLAY, overlay->mountpoint, each->userdata);
+}
+
+void guard_each(struct guard *g,
+	void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),
+	void *userdata)
+{
+	struct each each = {fn, userdata};
+
+	backing_each(g->context.backings, each_backing, &each);
+	overlays_each(g->context.overlays, each_overlay, &each);
+}

@@ -1,0 +1,435 @@
+/*
+ * Two kinds of event reach this place: the real inode (a mark on the filesystem of the layers), or
+ * the overlay's inode (a mark on the overlay). Both end as the same facts.
+ *
+ * Nothing is decided by a name: the canonical path of the decoded inode only tells the layer's
+ * directory. An upper inode carries the handle of the lower inode that it was copied up from in an
+ * extended attribute that overlayfs hides from the container (trusted.overlay.origin, or
+ * user.overlay.origin on mounts with userxattr, where overlayfs hides that one).
+ */
+#include "daemon/probe.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "core/overlay.h"
+#include "daemon/kernel_abi.h"
+#include "daemon/pidns.h"
+#include "daemon/task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#define ORIGIN_XATTR_MAX 256 /* bytes: struct ovl_fb with the largest handle is 149 */
+
+void probe_result_done(struct probe_context *c, struct probe_result *result)
+{
+	cleanup_closep(&result->real_fd);
+	cleanup_closep(&result->lower_fd);
+	overlay_unref(c->overlays, result->overlay);
+	free(result->path);
+	free(result->host_path);
+	*result = (struct probe_result){.real_fd = -1, .lower_fd = -1};
+}
+
+static char *event_path(int fd)
+{
+	char link[32], *path = NULL;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return file_readlink_at(AT_FDCWD, link, &path) < 0 ? NULL : path;
+}
+
+static int set_layer_path(struct probe_result *result, size_t prefix)
+{
+	const char *inside = result->host_path + prefix;
+
+	result->path = strdup(*inside ? inside : "/");
+	return result->path ? 0 : -ENOMEM;
+}
+
+/*
+ * The lower inode of a copied-up file, if it lies in a layer of @overlay: opened for reading.
+ */
+static int open_lower(struct probe_context *c, const struct overlay *overlay,
+	const struct overlay_handle *handle, char **ret_path)
+{
+	const struct backing *tried = NULL;
+
+	for (size_t i = 0; i < overlay->n_lowers; i++) {
+		const struct backing *backing = overlay->lowers[i]->backing;
+		_cleanup_free_ char *path = NULL;
+		_cleanup_close_ int fd = -1;
+		struct layer_hit hit;
+
+		if (backing == tried)
+			continue;
+		tried = backing;
+		fd = backing_open_by_handle(
+			backing, handle->real_type, handle->real, handle->real_size, O_RDONLY | O_NONBLOCK);
+		if (fd < 0 || backing_path_of(backing, fd, &path) < 0)
+			continue;
+		overlays_locate(c->overlays, path, overlay, &hit);
+		overlay_unref(c->overlays, hit.overlay);
+		if (hit.role != LAYER_LOWER)
+			continue;
+		*ret_path = TAKE_PTR(path);
+		return TAKE_FD(fd);
+	}
+	return -ENOENT;
+}
+
+static int set_lower(struct probe_context *c, const struct overlay_handle *handle,
+	struct probe_result *result)
+{
+	_cleanup_free_ char *path = NULL;
+	mode_t mode;
+
+	result->lower_fd = open_lower(c, result->overlay, handle, &path);
+	if (result->lower_fd < 0)
+		return result->lower_fd;
+	return file_identity_of(result->lower_fd, &result->lower_identity, &mode);
+}
+
+/* An upper inode: dropped, or copied up from a lower one. */
+static void classify_upper(struct probe_context *c, int fd, struct probe_result *result)
+{
+	uint8_t value[ORIGIN_XATTR_MAX];
+	struct overlay_handle handle;
+	ssize_t n = fgetxattr(fd,
+		result->overlay->userxattr ? "user.overlay.origin" : "trusted.overlay.origin", value,
+		sizeof(value));
+
+	if (n < 0) {
+		result->origin = errno == ENODATA ? ORIGIN_DROPPED : ORIGIN_UNKNOWN;
+		return;
+	}
+	/* It was copied up; without its lower file there is nothing that it could equal. */
+	result->origin = ORIGIN_MODIFIED;
+	if (overlay_origin_parse(value, (size_t)n, &handle) != OVERLAY_HANDLE_LOWER)
+		return;
+	if (set_lower(c, &handle, result) < 0)
+		return;
+	result->origin = ORIGIN_UNKNOWN;
+	result->compare = true;
+}
+
+static bool is_host_task(pid_t pid)
+{
+	return !task_in_other_pid_ns(pid) && !task_in_other_mnt_ns(pid);
+}
+
+/*
+ * A file in no layer of the asking container, on a filesystem that holds layers. The host's own
+ * programs reach us only from private mount namespaces (many systemd services have one); a
+ * container's are told by its root, its pid namespace, which it cannot leave, or its cgroup, which
+ * the host gave it.
+ */
+static void classify_outside(struct probe_context *c, pid_t pid, struct probe_result *result)
+{
+	struct cgroup_container claimed;
+
+	if (!result->overlay)
+		result->overlay = pidns_overlay_of(mounts_pidns(c->mounts), pid);
+	if (!result->overlay && task_cgroup(pid, &claimed) == CGROUP_HOST) {
+		result->origin = ORIGIN_UNGUARDED;
+		return;
+	}
+	result->origin = c->config->guard_volumes ? ORIGIN_VOLUME : ORIGIN_UNGUARDED;
+}
+
+/* @asking is taken. */
+static int classify_real(struct probe_context *c, const struct backing *backing, int fd, pid_t pid,
+	struct overlay *asking, struct probe_result *result)
+{
+	struct layer_hit hit;
+	int r = backing_path_of(backing, fd, &result->host_path);
+
+	if (r < 0) {
+		overlay_unref(c->overlays, asking);
+		return r;
+	}
+	overlays_locate(c->overlays, result->host_path, asking, &hit);
+	result->overlay = asking;
+	if (hit.role == LAYER_UPPER) {
+		overlay_unref(c->overlays, asking);
+		result->overlay = hit.overlay;
+		result->upper = true;
+		r = set_layer_path(result, hit.prefix);
+		if (r == 0 && result->overlay)
+			classify_upper(c, fd, result);
+		return r;
+	}
+	if (hit.role == LAYER_LOWER) {
+		result->origin = ORIGIN_IMAGE;
+		return set_layer_path(result, hit.prefix);
+	}
+	result->other_image = hit.role == LAYER_LOWER_OTHER;
+	result->path = event_path(fd);
+	classify_outside(c, pid, result);
+	return 0;
+}
+
+/*
+ * Overlay inodes.
+ */
+union handle_buffer {
+	struct file_handle handle;
+	char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+};
+
+static int overlay_handle_of(int fd, union handle_buffer *buffer, struct overlay_handle *ret_handle,
+	enum overlay_handle_result *ret_result)
+{
+	int mount_id;
+
+	buffer->handle.handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(fd, "", &buffer->handle, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID) < 0)
+		return -errno;
+	if (buffer->handle.handle_type != OVERLAY_HANDLE_TYPE)
+		return -ENOTSUP; /* overlay on overlay: it does not tell its layer */
+	*ret_result = overlay_handle_parse(
+		buffer->handle.f_handle, buffer->handle.handle_bytes, ret_handle);
+	return 0;
+}
+
+static int set_upper(struct probe_context *c, const struct overlay_handle *handle,
+	struct probe_result *result)
+{
+	const struct overlay *overlay = result->overlay;
+	struct layer_hit hit;
+	mode_t mode;
+	int r;
+
+	if (!overlay->upper)
+		return -ENOENT;
+	result->real_fd = backing_open_by_handle(overlay->upper->backing, handle->real_type,
+		handle->real, handle->real_size, O_RDONLY | O_NONBLOCK);
+	if (result->real_fd < 0)
+		return result->real_fd;
+	r = file_identity_of(result->real_fd, &result->identity, &mode);
+	if (r == 0)
+		r = backing_path_of(overlay->upper->backing, result->real_fd, &result->host_path);
+	if (r < 0)
+		return r;
+	overlays_locate(c->overlays, result->host_path, overlay, &hit);
+	overlay_unref(c->overlays, hit.overlay);
+	return hit.role == LAYER_UPPER ? set_layer_path(result, hit.prefix) : -ENOENT;
+}
+
+/* The lower inode behind an overlay inode: untouched when it has the same birth and change time. */
+static int compare_lower(struct probe_context *c, const struct overlay_handle *handle,
+	struct probe_result *result)
+{
+	const struct file_identity *lower = &result->lower_identity, *seen = &result->identity;
+	_cleanup_free_ char *path = NULL;
+	struct layer_hit hit;
+	mode_t mode;
+	int r;
+
+	result->lower_fd = open_lower(c, result->overlay, handle, &path);
+	if (result->lower_fd < 0)
+		return result->lower_fd;
+	r = file_identity_of(result->lower_fd, &result->lower_identity, &mode);
+	if (r < 0)
+		return r;
+	overlays_locate(c->overlays, path, result->overlay, &hit);
+	result->host_path = TAKE_PTR(path);
+	r = set_layer_path(result, hit.prefix);
+	if (r < 0)
+		return r;
+	if (lower->ctime_ns == seen->ctime_ns && lower->btime_ns == seen->btime_ns &&
+		lower->btime_ns != 0) {
+		result->origin = ORIGIN_IMAGE;
+		return 0;
+	}
+	result->upper = true;
+	result->compare = true;
+	return 0;
+}
+
+static int classify_overlay(struct probe_context *c, int fd, struct probe_result *result)
+{
+	enum overlay_handle_result kind = OVERLAY_HANDLE_UNCHECKED;
+	struct overlay_handle handle;
+	union handle_buffer buffer;
+	int r = overlay_handle_of(fd, &buffer, &handle, &kind);
+
+	if (r < 0)
+		return r;
+	switch (kind) {
+	case OVERLAY_HANDLE_UPPER:
+		result->upper = true;
+		r = set_upper(c, &handle, result);
+		if (r == 0)
+			result->origin = ORIGIN_DROPPED;
+		return r;
+	case OVERLAY_HANDLE_LOWER:
+		return compare_lower(c, &handle, result);
+	default:
+		return -EBADMSG;
+	}
+}
+
+static struct overlay *overlay_of_event(struct probe_context *c, int fd, dev_t dev)
+{
+	struct overlay *overlay = overlays_by_dev(c->overlays, dev);
+	struct statfs fs;
+
+	if (overlay || fstatfs(fd, &fs) < 0)
+		return overlay;
+	return overlays_by_fsid(c->overlays, &fs.f_fsid);
+}
+
+static bool is_overlay(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == ABI_OVERLAYFS_MAGIC;
+}
+
+/* What an overlay event leaves open is settled as unknown, which nobody vouches for. */
+static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
+	struct probe_result *result)
+{
+	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+	if (!result->overlay && full && mounts_scan_task(c->mounts, pid) == 0)
+		result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+	if (!result->overlay && !full)
+		return 0;
+	result->settled = full;
+	if (!result->overlay || classify_overlay(c, fd, result) < 0) {
+		result->origin = ORIGIN_UNKNOWN;
+		result->compare = false;
+		faults_count(c->faults, FAULT_LAYER_UNKNOWN);
+	}
+	if (!result->path)
+		result->path = event_path(fd);
+	result->settled |= result->origin == ORIGIN_IMAGE;
+	return 0;
+}
+
+static int probe_backing(struct probe_context *c, const struct backing *backing, int fd, pid_t pid,
+	struct probe_result *result)
+{
+	struct overlay *asking;
+	dev_t root_dev;
+	int r;
+
+	asking = mounts_root_of(c->mounts, pid, &root_dev);
+	r = classify_real(c, backing, fd, pid, asking, result);
+	result->settled = true;
+	if (r < 0)
+		result->origin = ORIGIN_UNKNOWN;
+	return 0;
+}
+
+static int probe_backing_quick(struct probe_context *c, const struct backing *backing, int fd,
+	pid_t pid, struct probe_result *result)
+{
+	struct overlay *asking;
+	struct layer_hit hit;
+	dev_t root_dev;
+	bool known;
+	int r;
+
+	asking = mounts_root_known(c->mounts, pid, &root_dev, &known);
+	if (!known)
+		return 0;
+	result->overlay = asking;
+	r = backing_path_of(backing, fd, &result->host_path);
+	if (r < 0)
+		return r;
+	overlays_locate(c->overlays, result->host_path, asking, &hit);
+	overlay_unref(c->overlays, hit.overlay);
+	if (hit.role == LAYER_LOWER)
+		result->origin = ORIGIN_IMAGE;
+	else if (hit.role == LAYER_NONE && !asking && is_host_task(pid))
+		result->origin = ORIGIN_UNGUARDED;
+	else
+		return 0;
+	result->settled = true;
+	return hit.role == LAYER_LOWER ? set_layer_path(result, hit.prefix) : 0;
+}
+
+static int probe_begin(int fd, struct probe_result *result)
+{
+	*result = (struct probe_result){.real_fd = -1, .lower_fd = -1};
+	return file_identity_of(fd, &result->identity, &result->mode);
+}
+
+int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
+{
+	struct backing *backing;
+	int r = probe_begin(fd, ret_result);
+
+	if (r < 0)
+		return r;
+	/* An overlay of several filesystems shows the device number of a layer: ask the type. */
+	if (is_overlay(fd))
+		return probe_overlay(c, fd, pid, false, ret_result);
+	backing = backing_find(c->backings, (dev_t)ret_result->identity.dev);
+	return backing ? probe_backing_quick(c, backing, fd, pid, ret_result) : 0;
+}
+
+int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
+{
+	struct backing *backing;
+	int r = probe_begin(fd, ret_result);
+
+	if (r < 0)
+		return r;
+	if (is_overlay(fd))
+		return probe_overlay(c, fd, pid, true, ret_result);
+	r = backing_get(c->backings, fd, &backing);
+	if (r == 0)
+		return probe_backing(c, backing, fd, pid, ret_result);
+	ret_result->settled = true;
+	faults_count(c->faults, FAULT_LAYER_UNKNOWN);
+	return 0;
+}
+
+static int created_in_overlay(struct probe_context *c, int fd, struct probe_result *result)
+{
+	enum overlay_handle_result kind;
+	struct overlay_handle handle;
+	union handle_buffer buffer;
+	int r;
+
+	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+	if (!result->overlay)
+		return -ENOENT;
+	r = overlay_handle_of(fd, &buffer, &handle, &kind);
+	if (r < 0 || kind != OVERLAY_HANDLE_UPPER || set_upper(c, &handle, result) < 0)
+		result->path = event_path(fd); /* copied up, or nested: known by the overlay's inode */
+	return 0;
+}
+
+int probe_created(struct probe_context *c, int fd, struct probe_result *ret_result)
+{
+	struct backing *backing;
+	struct layer_hit hit;
+	int r = probe_begin(fd, ret_result);
+
+	if (r < 0)
+		return r;
+	if (is_overlay(fd))
+		return created_in_overlay(c, fd, ret_result);
+	backing = backing_find(c->backings, (dev_t)ret_result->identity.dev);
+	if (!backing)
+		return -ENOENT;
+	r = backing_path_of(backing, fd, &ret_result->host_path);
+	if (r < 0)
+		return r;
+	overlays_locate(c->overlays, ret_result->host_path, NULL, &hit);
+	if (hit.role != LAYER_UPPER || !hit.overlay) {
+		overlay_unref(c->overlays, hit.overlay);
+		return -ENOENT;
+	}
+	ret_result->overlay = hit.overlay;
+	ret_result->upper = true;
+	return set_layer_path(ret_result, hit.prefix);
+}

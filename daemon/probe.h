@@ -1,0 +1,54 @@
+/*
+ * From an event's descriptor to facts: which inode this really is, in which layer of which overlay
+ * it lies, and which container asks. The quick part opens nothing on a guarded filesystem and is
+ * safe on a deciding thread; the full part may look for overlays and belongs on the pool.
+ */
+#pragma once
+
+#include "core/facts.h"
+#include "daemon/backing.h"
+#include "daemon/faults.h"
+#include "daemon/mounts.h"
+#include "daemon/overlays.h"
+
+struct probe_context {
+	const struct config *config;
+	struct backing_table *backings;
+	struct overlays *overlays;
+	struct mounts *mounts;
+	struct faults *faults;
+};
+
+/*
+ * What a verdict needs beside the facts. Descriptors are owned; -1 when not needed.
+ *  real_fd   the real inode, for lease and digest, when the event's descriptor is an overlay's
+ *  lower_fd  the lower file that a copied-up one came from: its content is to be compared
+ */
+struct probe_result {
+	enum origin origin;     /* UNKNOWN until told; a copied-up file stays UNKNOWN with compare */
+	bool compare;           /* copied up: copied or modified is decided by content */
+	bool other_image;
+	bool upper;
+	bool settled;           /* false: the quick probe could not tell, ask the full one */
+	int real_fd;
+	int lower_fd;
+	struct file_identity lower_identity;
+	struct file_identity identity; /* of the real inode where it is known */
+	mode_t mode;
+	struct overlay *overlay; /* the container's; a reference or NULL */
+	char *path;      /* in the container; NULL when unknown */
+	char *host_path; /* canonical; NULL when unknown */
+};
+
+void probe_result_done(struct probe_context *context, struct probe_result *result);
+
+/* Quick: settles image programs and the host's own. 0, or -errno (then nothing is known). */
+int probe_quick(struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);
+/* Full: always settled. */
+int probe_full(struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);
+
+/*
+ * For the creation watcher: in whose upper layer @fd lies. 0 with an overlay reference, identity
+ * and paths; -ENOENT when it lies in none. @ret_real_fd: as real_fd above.
+ */
+int probe_created(struct probe_context *context, int fd, struct probe_result *ret_result);

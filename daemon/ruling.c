@@ -1,0 +1,289 @@
+/*
+ * Grants stand in a table by digest; the few of one digest are told apart by their scope.
+ */
+#include "daemon/ruling.h"
+
+#include "base/cleanup.h"
+#include "core/image.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+struct shared_config {
+	atomic_uint refs;
+	struct config *config;
+};
+
+struct vouching {
+	enum grant_kind kind;
+	char *scope;
+	int64_t expires_ns;
+	struct vouching *next;
+};
+
+struct vouching_entry {
+	struct digest digest;
+	struct vouching *first;
+	UT_hash_handle hh;
+};
+
+struct ruling {
+	atomic_uint refs;
+	struct shared_config *shared;
+	struct mode_override override;
+	struct vouching_entry *entries;
+	bool denylist_empty;
+};
+
+struct rulings {
+	pthread_mutex_t lock;
+	struct ruling *current;
+};
+
+int shared_config_new(struct config *config, struct shared_config **ret_shared)
+{
+	struct shared_config *shared = calloc(1, sizeof(*shared));
+
+	if (!shared) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	atomic_init(&shared->refs, 1);
+	shared->config = config;
+	*ret_shared = shared;
+	return 0;
+}
+
+struct shared_config *shared_config_ref(struct shared_config *shared)
+{
+	atomic_fetch_add(&shared->refs, 1);
+	return shared;
+}
+
+void shared_config_unref(struct shared_config *shared)
+{
+	if (!shared || atomic_fetch_sub(&shared->refs, 1) > 1)
+		return;
+	config_free(shared->config);
+	free(shared);
+}
+
+const struct config *shared_config_get(const struct shared_config *shared)
+{
+	return shared->config;
+}
+
+static int add_grant(struct ruling *r, const struct grant *grant)
+{
+	struct vouching_entry *entry = NULL;
+	struct vouching *v = calloc(1, sizeof(*v));
+
+	if (!v || !(v->scope = strdup(grant->image ?: ""))) {
+		free(v);
+		return -ENOMEM;
+	}
+	v->kind = grant->kind;
+	v->expires_ns = grant->expires_ns;
+	HASH_FIND(hh, r->entries, &grant->digest, sizeof(grant->digest), entry);
+	if (!entry) {
+		entry = calloc(1, sizeof(*entry));
+		if (!entry) {
+			free(v->scope);
+			free(v);
+			return -ENOMEM;
+		}
+		entry->digest = grant->digest;
+		HASH_ADD(hh, r->entries, digest, sizeof(entry->digest), entry);
+	}
+	v->next = entry->first;
+	entry->first = v;
+	if (grant->kind == GRANT_DENIED)
+		r->denylist_empty = false;
+	return 0;
+}
+
+int ruling_new(struct shared_config *shared, const struct mode_override *mode,
+	const struct grant *grants, size_t n_grants, struct ruling **ret_ruling)
+{
+	struct ruling *ruling = calloc(1, sizeof(*ruling));
+	int r = 0;
+
+	if (!ruling)
+		return -ENOMEM;
+	atomic_init(&ruling->refs, 1);
+	ruling->shared = shared_config_ref(shared);
+	ruling->override = *mode;
+	ruling->denylist_empty = true;
+	for (size_t i = 0; i < n_grants && r == 0; i++)
+		r = add_grant(ruling, &grants[i]);
+	if (r < 0) {
+		ruling_unref(ruling);
+		return r;
+	}
+	*ret_ruling = ruling;
+	return 0;
+}
+
+struct ruling *ruling_ref(struct ruling *ruling)
+{
+	if (ruling)
+		atomic_fetch_add(&ruling->refs, 1);
+	return ruling;
+}
+
+static void entry_free(struct vouching_entry *entry)
+{
+	while (entry->first) {
+		struct vouching *v = entry->first;
+
+		entry->first = v->next;
+		free(v->scope);
+		free(v);
+	}
+	free(entry);
+}
+
+void ruling_unref(struct ruling *ruling)
+{
+	struct vouching_entry *entry, *next;
+
+	if (!ruling || atomic_fetch_sub(&ruling->refs, 1) > 1)
+		return;
+	HASH_ITER(hh, ruling->entries, entry, next)
+	{
+		HASH_DEL(ruling->entries, entry);
+		entry_free(entry);
+	}
+	shared_config_unref(ruling->shared);
+	free(ruling);
+}
+
+const struct config *ruling_config(const struct ruling *ruling)
+{
+	return ruling->shared->config;
+}
+
+struct shared_config *ruling_shared_config(const struct ruling *ruling)
+{
+	return shared_config_ref(ruling->shared);
+}
+
+const struct mode_override *ruling_override(const struct ruling *ruling)
+{
+	return &ruling->override;
+}
+
+enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns)
+{
+	const struct mode_override *o = &ruling->override;
+
+	if (o->mode != MODE_UNSET && (o->until_ns == 0 || now_ns < o->until_ns))
+		return o->mode;
+	return ruling->shared->config->policy.mode;
+}
+
+bool ruling_denylist_empty(const struct ruling *ruling)
+{
+	return ruling->denylist_empty;
+}
+
+const char *ruling_scope(const struct container_info *container)
+{
+	return container->image && *container->image ? container->image : container->key;
+}
+
+static bool in_scope(const struct vouching *v, const struct container_info *container)
+{
+	const char *scope = container ? ruling_scope(container) : NULL;
+
+	if (!*v->scope)
+		return true;
+	if (!scope)
+		return false;
+	return !strcmp(v->scope, scope) || image_ref_matches(v->scope, scope);
+}
+
+unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
+	const struct container_info *container, int64_t now_ns)
+{
+	static const unsigned int bits[_GRANT_MAX] = {
+		[GRANT_APPROVED] = VOUCH_APPROVED,
+		[GRANT_LEARNED] = VOUCH_LEARNED,
+		[GRANT_DENIED] = VOUCH_DENYLISTED,
+	};
+	struct vouching_entry *entry = NULL;
+	unsigned int vouches = VOUCH_NONE;
+
+	HASH_FIND(hh, ruling->entries, digest, sizeof(*digest), entry);
+	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next) {
+		if (v->expires_ns != 0 && now_ns >= v->expires_ns)
+			continue;
+		if (v->kind == GRANT_DENIED || in_scope(v, container))
+			vouches |= bits[v->kind];
+	}
+	return vouches;
+}
+
+void ruling_decide(const struct ruling *ruling, const struct policy_input *input,
+	struct policy_decision *ret_decision)
+{
+	struct policy_settings settings = ruling->shared->config->policy;
+
+	settings.mode = ruling_mode(ruling, input->now_ns);
+	policy_decide(&settings, input, ret_decision);
+}
+
+void ruling_decide_fault(
+	const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision)
+{
+	struct policy_settings settings = ruling->shared->config->policy;
+
+	settings.mode = ruling_mode(ruling, now_ns);
+	policy_decide_fault(&settings, ret_decision);
+}
+
+int rulings_new(struct rulings **ret_rulings)
+{
+	struct rulings *rulings = calloc(1, sizeof(*rulings));
+
+	if (!rulings)
+		return -ENOMEM;
+	pthread_mutex_init(&rulings->lock, NULL);
+	*ret_rulings = rulings;
+	return 0;
+}
+
+void rulings_free(struct rulings *rulings)
+{
+	if (!rulings)
+		return;
+	ruling_unref(rulings->current);
+	pthread_mutex_destroy(&rulings->lock);
+	free(rulings);
+}
+
+struct ruling *rulings_get(struct rulings *rulings)
+{
+	struct ruling *ruling;
+
+	pthread_mutex_lock(&rulings->lock);
+	ruling = ruling_ref(rulings->current);
+	pthread_mutex_unlock(&rulings->lock);
+	return ruling;
+}
+
+void rulings_set(struct rulings *rulings, struct ruling *ruling)
+{
+	struct ruling *old;
+
+	pthread_mutex_lock(&rulings->lock);
+	old = rulings->current;
+	rulings->current = ruling;
+	pthread_mutex_unlock(&rulings->lock);
+	ruling_unref(old);
+}

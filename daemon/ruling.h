@@ -1,0 +1,65 @@
+/*
+ * Everything a verdict reads, as one immutable snapshot: the configuration, the mode in force, and
+ * what operators approved, learned and denied. A reload, an approval or a change of mode builds
+ * another and swaps a pointer; verdicts under way keep theirs by reference.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "core/policy.h"
+#include "store/store.h"
+
+struct ruling;
+
+/* The operator's own mode, over the configuration's. */
+struct mode_override {
+	enum mode mode;   /* UNSET: none */
+	int64_t until_ns; /* CLOCK_REALTIME; 0 never (never 0 for learn) */
+};
+
+/* The configuration, shared by the rulings made from it. */
+struct shared_config;
+/* @config is taken, also on failure. */
+int shared_config_new(struct config *config, struct shared_config **ret_shared);
+struct shared_config *shared_config_ref(struct shared_config *shared);
+void shared_config_unref(struct shared_config *shared);
+const struct config *shared_config_get(const struct shared_config *shared);
+
+/* @shared is referenced; @grants are copied. 0 or -ENOMEM. */
+int ruling_new(struct shared_config *shared, const struct mode_override *mode,
+	const struct grant *grants, size_t n_grants, struct ruling **ret_ruling);
+struct ruling *ruling_ref(struct ruling *ruling);
+void ruling_unref(struct ruling *ruling);
+
+const struct config *ruling_config(const struct ruling *ruling);
+/* A reference to what it was made from. */
+struct shared_config *ruling_shared_config(const struct ruling *ruling);
+const struct mode_override *ruling_override(const struct ruling *ruling);
+/* The global mode at @now_ns: the override until its end, else the configuration's. */
+enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns);
+bool ruling_denylist_empty(const struct ruling *ruling);
+
+/*
+ * What the digest is known as within the image of @container (NULL outside containers): bits of
+ * enum vouch. Grants of a container without an image are scoped by its key.
+ */
+unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
+	const struct container_info *container, int64_t now_ns);
+
+/* The scope under which something learned in @container is granted: its image, else its key. */
+const char *ruling_scope(const struct container_info *container);
+
+/* Decides by this ruling. The rule in @ret_decision is borrowed from it. */
+void ruling_decide(const struct ruling *ruling, const struct policy_input *input,
+	struct policy_decision *ret_decision);
+void ruling_decide_fault(
+	const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision);
+
+/* The one in force. */
+struct rulings;
+int rulings_new(struct rulings **ret_rulings);
+void rulings_free(struct rulings *rulings);
+/* A reference; NULL before the first rulings_set(). */
+struct ruling *rulings_get(struct rulings *rulings);
+/* @ruling is taken. */
+void rulings_set(struct rulings *rulings, struct ruling *ruling);

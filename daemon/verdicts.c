@@ -1,0 +1,186 @@
+/*
+ * The reading thread and the registry of requests under way. A request is answered exactly once,
+ * by whoever claims it first: the pool, the deadline, or the end of the daemon. Its descriptor is
+ * closed after the answer and after the pool has let go of it, never before: the number is what
+ * the kernel knows the waiting exec by.
+ */
+#include "daemon/verdicts.h"
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "daemon/exec_request.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+struct verdicts {
+	struct verdicts_context context;
+	struct exec_shared shared;
+	int wake;
+	atomic_bool stopping;
+	bool reading, timing;
+	pthread_t reader, timer;
+	_Atomic uint64_t events;
+};
+
+int verdicts_new(const struct verdicts_context *context, struct verdicts **ret_verdicts)
+{
+	struct verdicts *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	v->context = *context;
+	v->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = v->wake < 0 ? -errno : exec_shared_init(&v->shared, &v->context);
+	if (r < 0) {
+		cleanup_closep(&v->wake);
+		free(v);
+		return r;
+	}
+	*ret_verdicts = v;
+	return 0;
+}
+
+void verdicts_free(struct verdicts *v)
+{
+	if (!v)
+		return;
+	exec_shared_done(&v->shared);
+	cleanup_closep(&v->wake);
+	free(v);
+}
+
+static void close_event(const struct fan_event *event)
+{
+	close(event->fd);
+	if (event->pidfd >= 0)
+		close(event->pidfd);
+}
+
+/* Answers at once what needs no digest: the image's own programs and the host's. */
+static bool settle(struct verdicts *v, const struct fan_event *event, struct ruling *ruling)
+{
+	struct exec_facts facts = {0};
+	struct probe_result probe;
+	struct policy_decision decision = {0};
+	struct policy_input input = {.facts = &facts};
+	bool settled;
+
+	if (probe_quick(&v->context.probe, event->fd, event->pid, &probe) < 0)
+		probe.settled = false;
+	facts.origin = probe.settled ? probe.origin : ORIGIN_UNKNOWN;
+	settled = policy_is_settled_without_digest(&facts, ruling_denylist_empty(ruling));
+	if (settled) {
+		input.now_ns = clock_realtime_ns();
+		ruling_decide(ruling, &input, &decision);
+		settled = decision.verdict == VERDICT_ALLOW;
+	}
+	probe_result_done(&v->context.probe, &probe);
+	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
+		faults_count(v->context.faults, FAULT_REPLY);
+	if (settled)
+		exec_shared_count(&v->shared, VERDICT_ALLOW);
+	return settled;
+}
+
+static void handle(struct verdicts *v, const struct fan_event *event)
+{
+	struct ruling *ruling;
+
+	if (event->mask & FAN_Q_OVERFLOW)
+		return;
+	atomic_fetch_add(&v->events, 1);
+	if (event->fd < 0) {
+		faults_count(v->context.faults, FAULT_EVENT_FD);
+		return;
+	}
+	ruling = rulings_get(v->context.rulings);
+	if (settle(v, event, ruling)) {
+		close_event(event);
+		ruling_unref(ruling);
+		return;
+	}
+	exec_request_begin(&v->shared, event, ruling);
+}
+
+static void read_all(struct verdicts *v)
+{
+	_Alignas(struct fanotify_event_metadata) char buffer[FAN_READ_SIZE];
+	struct fan_event event;
+
+	for (;;) {
+		ssize_t n = fan_groups_read(v->context.groups->verdicts, buffer);
+		const void *cursor = buffer;
+		size_t left = n > 0 ? (size_t)n : 0;
+
+		if (n < 0)
+			faults_count(v->context.faults, FAULT_READ);
+		if (n <= 0)
+			return;
+		while (fan_groups_next(&cursor, &left, &event))
+			handle(v, &event);
+	}
+}
+
+static void *reader_main(void *userdata)
+{
+	struct verdicts *v = userdata;
+	struct pollfd fds[] = {
+		{.fd = v->context.groups->verdicts, .events = POLLIN},
+		{.fd = v->wake, .events = POLLIN},
+	};
+
+	while (!v->stopping) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		read_all(v);
+	}
+	read_all(v); /* the marks are gone: this is the last of it */
+	return NULL;
+}
+
+static void *timer_main(void *userdata)
+{
+	struct verdicts *v = userdata;
+
+	exec_shared_expire(&v->shared);
+	return NULL;
+}
+
+int verdicts_start(struct verdicts *v)
+{
+	int r = -pthread_create(&v->timer, NULL, timer_main, v);
+
+	if (r < 0)
+		return r;
+	v->timing = true;
+	r = -pthread_create(&v->reader, NULL, reader_main, v);
+	v->reading = r == 0;
+	return r;
+}
+
+void verdicts_stop(struct verdicts *v, unsigned int grace_ms)
+{
+	uint64_t one = 1;
+
+	v->stopping = true;
+	(void)!write(v->wake, &one, sizeof(one));
+	if (v->reading)
+		pthread_join(v->reader, NULL);
+	exec_shared_end(&v->shared, grace_ms);
+	if (v->timing)
+		pthread_join(v->timer, NULL);
+	v->reading = v->timing = false;
+}
+
+void verdicts_counters(struct verdicts *v, struct verdicts_counters *ret_counters)
+{
+	exec_shared_counters(&v->shared, ret_counters);
+	ret_counters->events = v->events;
+}
