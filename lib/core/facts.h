@@ -101,6 +101,7 @@ struct exec_facts {
 	bool has_container;
 	struct container_info container;
 	struct process_info process; /* the task that asked for the exec */
+	char *exec_argv0; /* first argument of the new program */
 	char *exec_argv; /* the arguments of the new program, joined by one space */
 };
 
