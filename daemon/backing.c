@@ -108,7 +108,7 @@ static int set_from_mount(struct backing *backing, struct libmnt_fs *fs)
 	backing->fstype = strdup(mnt_fs_get_fstype(fs) ?: "");
 	if (!backing->mountpoint || !backing->fstype)
 		return -ENOMEM;
-	backing->mount_fd = open(backing->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	backing->mount_fd = open(backing->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
 	if (backing->mount_fd < 0)
 		return -errno;
 	if (fstat(backing->mount_fd, &st) < 0)
@@ -128,7 +128,7 @@ static int set_from_fd(struct backing *backing, int fd)
 	backing->fstype = strdup("");
 	if (!backing->fstype)
 		return -ENOMEM;
-	backing->mount_fd = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	backing->mount_fd = open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
 	if (backing->mount_fd < 0)
 		return -errno;
 	return file_readlink_at(AT_FDCWD, link, &backing->mountpoint);

@@ -22,7 +22,7 @@
 
 struct backing {
 	dev_t dev;
-	int mount_fd;     /* O_PATH | O_DIRECTORY on a mount of it, outside every overlay */
+	int mount_fd;     /* O_RDONLY | O_DIRECTORY (open_by_handle_at refuses O_PATH) on a mount of it, outside every overlay */
 	char *mountpoint; /* in our namespace */
 	char *fstype;
 	_Atomic bool marked; /* permission mark in place (guard's business) */

@@ -179,6 +179,7 @@ static void handle(struct creations *c, struct fan_event *event)
 {
 	struct probe_context context = c->context.probe;
 	struct probe_result probe;
+	struct file_identity identity;
 	struct record *record;
 	enum exec_kind kind;
 	int fd;
@@ -202,11 +203,12 @@ static void handle(struct creations *c, struct fan_event *event)
 		faults_count(c->context.faults, FAULT_WRITER_GONE);
 	}
 	record->facts.kind = kind;
+	identity = probe.identity;
 	fd = probe.real_fd >= 0 ? TAKE_FD(probe.real_fd) : TAKE_FD(event->fd);
 	take_facts(c, record, &probe);
 	probe_result_done(&context, &probe);
 	(void)recorder_push(c->context.recorder, record);
-	submit_digest(c, fd, &probe.identity);
+	submit_digest(c, fd, &identity);
 }
 
 static void read_all(struct creations *c)

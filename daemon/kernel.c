@@ -127,6 +127,17 @@ static enum kernel_presence probe_ignore(void)
 				FAN_OPEN_EXEC, AT_FDCWD, ".") == 0);
 }
 
+/* The mask alone is what is asked about: nothing is executed while this group lives. */
+static enum kernel_presence probe_permission(void)
+{
+	_cleanup_close_ int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+
+	if (group < 0)
+		return KERNEL_ABSENT;
+	return presence(
+		fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, "plain") == 0);
+}
+
 static enum kernel_presence probe_handles(void)
 {
 	union {
@@ -182,6 +193,7 @@ static void probe_scratch(struct kernel_features *f)
 	f->probe_errno = -make_scratch();
 	if (f->probe_errno)
 		return;
+	f->present[KERNEL_PERMISSION_EVENTS] = probe_permission();
 	f->present[KERNEL_BACKING_EVENTS] = probe_backing();
 	f->present[KERNEL_MOUNT_IGNORE] = probe_ignore();
 	f->present[KERNEL_OVERLAY_HANDLES] = probe_handles();
@@ -195,18 +207,6 @@ static enum kernel_presence probe_group(unsigned int flags)
 	_cleanup_close_ int group = fanotify_init(flags | FAN_CLOEXEC, O_RDONLY);
 
 	return presence(group >= 0);
-}
-
-static enum kernel_presence probe_permission(void)
-{
-	_cleanup_close_ int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
-
-	/* A mark on an inode that nobody executes: the mask alone is what is asked about. */
-	if (group < 0)
-		return KERNEL_ABSENT;
-	return presence(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD,
-				"/proc/self/status") == 0 ||
-			errno != EINVAL);
 }
 
 static enum kernel_presence probe_mount_id(void)
@@ -251,7 +251,6 @@ void kernel_probe(struct kernel_features *ret)
 		}
 		close(pipe_fds[0]);
 	}
-	ret->present[KERNEL_PERMISSION_EVENTS] = probe_permission();
 	ret->present[KERNEL_MOUNT_EVENTS] = probe_group(FAN_CLASS_NOTIF | FAN_REPORT_MNT);
 	ret->present[KERNEL_PIDFD] = probe_group(FAN_CLASS_CONTENT | FAN_REPORT_PIDFD);
 	ret->present[KERNEL_UNIQUE_MOUNT_ID] = probe_mount_id();

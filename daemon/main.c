@@ -152,7 +152,7 @@ static int open_groups(const struct kernel_features *kernel, struct fan_groups *
 {
 	int r;
 
-	if (!kernel_has(kernel, KERNEL_PERMISSION_EVENTS)) {
+	if (kernel->present[KERNEL_PERMISSION_EVENTS] == KERNEL_ABSENT) {
 		log_error("this kernel has no FAN_OPEN_EXEC_PERM (Linux 5.0 with "
 			  "CONFIG_FANOTIFY_ACCESS_PERMISSIONS): nothing could be denied");
 		return EX_UNAVAILABLE;

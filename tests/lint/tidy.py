@@ -28,7 +28,7 @@ def common_state(root, commands):
 
 
 def look(path, out):
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", str(out),
+    done = subprocess.run(["clang-tidy-16", "--quiet", "-p", str(out),
                            "--extra-arg-before=-include" + str(BEFORE), str(path)], text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0 and not done.stdout.strip():

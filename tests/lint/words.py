@@ -16,7 +16,7 @@ SERVERS = re.compile(
 LINKS = re.compile(r"\bhttps?://([A-Za-z0-9.-]+)")
 LINKED = {"localhost", "127.0.0.1", "in-toto.io", "json-schema.org", "www.apache.org",
           "keepachangelog.com", "semver.org", "www.kernel.org", "docs.kernel.org", "falco.org",
-          "slsa.dev", "www.rfc-editor.org"}
+          "slsa.dev", "www.debian.org", "www.rfc-editor.org"}
 
 
 class Shells:
