@@ -216,6 +216,17 @@ int backing_open_by_handle(
 	return fd < 0 ? -errno : fd;
 }
 
+/* The kernel's mark on the path of an unlinked file is not part of its name. */
+static void strip_deleted(char *path, int fd)
+{
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(path), m = sizeof(mark) - 1;
+	struct stat st;
+
+	if (n > m && !strcmp(path + n - m, mark) && fstat(fd, &st) == 0 && st.st_nlink == 0)
+		path[n - m] = '\0';
+}
+
 int backing_path_by_handle(const struct backing *backing, int type, const uint8_t *data,
 	size_t size, char **ret_path, int *ret_fd)
 {
@@ -231,6 +242,7 @@ int backing_path_by_handle(const struct backing *backing, int type, const uint8_
 	r = file_readlink_at(AT_FDCWD, link, &path);
 	if (r < 0)
 		return r;
+	strip_deleted(path, fd);
 	*ret_path = TAKE_PTR(path);
 	if (ret_fd)
 		*ret_fd = TAKE_FD(fd);

@@ -74,6 +74,7 @@ static int make_dir(const char *path)
 
 static int listen_at(struct control *c)
 {
+	struct sockaddr_un fresh = {.sun_family = AF_UNIX};
 	int r;
 
 	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -83,12 +84,17 @@ static int listen_at(struct control *c)
 		log_error("%s: another execwardd answers there; stop it first", c->address.sun_path);
 		return -EADDRINUSE;
 	}
-	if (unlink(c->address.sun_path) < 0 && errno != ENOENT)
+	/* Under a name of its own until it listens: who waits for the socket can connect at once. */
+	r = snprintf(fresh.sun_path, sizeof(fresh.sun_path), "%.*s.new",
+		(int)sizeof(fresh.sun_path) - 5, c->address.sun_path);
+	if (r < 0 || (unlink(fresh.sun_path) < 0 && errno != ENOENT))
 		return -errno;
-	if (bind(c->listener, (const struct sockaddr *)&c->address, sizeof(c->address)) < 0)
+	if (bind(c->listener, (const struct sockaddr *)&fresh, sizeof(fresh)) < 0)
 		return -errno;
-	r = chmod(c->address.sun_path, 0600) < 0 ? -errno : 0;
+	r = chmod(fresh.sun_path, 0600) < 0 ? -errno : 0;
 	if (r == 0 && listen(c->listener, CONTROL_CONNECTIONS_MAX) < 0)
+		r = -errno;
+	if (r == 0 && rename(fresh.sun_path, c->address.sun_path) < 0)
 		r = -errno;
 	return r;
 }
@@ -103,8 +109,8 @@ int control_new(const char *runtime_dir, struct control **ret_control)
 	c->listener = c->epoll = c->wake = -1;
 	c->address.sun_family = AF_UNIX;
 	r = snprintf(c->address.sun_path, sizeof(c->address.sun_path), "%s/control.sock", runtime_dir);
-	if (r < 0 || (size_t)r >= sizeof(c->address.sun_path)) {
-		log_error("%s: runtime_dir is too long for a Unix socket (107 bytes)", runtime_dir);
+	if (r < 0 || (size_t)r >= sizeof(c->address.sun_path) - strlen(".new")) {
+		log_error("%s: runtime_dir is too long for a Unix socket", runtime_dir);
 		c->address.sun_path[0] = '\0';
 		r = -ENAMETOOLONG;
 	} else {

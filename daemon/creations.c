@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -234,6 +235,14 @@ static void read_all(struct creations *c)
 	}
 }
 
+/* Writers are often gone within a millisecond: this thread runs before them where it may. */
+static void hurry(void)
+{
+	struct sched_param param = {.sched_priority = sched_get_priority_min(SCHED_RR)};
+
+	(void)pthread_setschedparam(pthread_self(), SCHED_RR, &param);
+}
+
 static void *creations_main(void *userdata)
 {
 	struct creations *c = userdata;
@@ -242,6 +251,7 @@ static void *creations_main(void *userdata)
 		{.fd = c->wake, .events = POLLIN},
 	};
 
+	hurry();
 	while (!c->stopping) {
 		uint64_t requested, ignored;
 

@@ -296,6 +296,10 @@ static void write_exec(struct recorder *r, const struct record *record)
 		return;
 	if (store_drop_find(r->store, &record->facts.identity, &drop) != 0)
 		drop.known = false;
+	/* The verdict's digest completes a drop that was still open when the watcher looked. */
+	if (drop.known && record->facts.has_digest)
+		(void)store_drop_set_digest(r->store, drop.id, &record->facts.identity,
+			&record->facts.digest, false);
 	report(r, record, &drop);
 	learn(r, record);
 }

@@ -1,4 +1,4 @@
-/* Durations as operators write them: 500ms, 5s, 10m, 24h, 180d. */
+/* Durations as operators write them: 500ms, 5s, 10m, 24h, 180d. One number, one unit. */
 #include "config/config.h"
 
 #include "base/clock.h"
@@ -20,23 +20,19 @@ int duration_parse(const char *text, int64_t *ret_ns)
 		{"h", 3600 * NS_PER_SEC},
 		{"d", 86400 * NS_PER_SEC},
 	};
-	int64_t value = 0;
-	const char *p = text;
+	const char *unit = text + strspn(text, "0123456789");
+	int64_t value = 0, ns = 0;
 
-	for (; *p >= '0' && *p <= '9'; p++) {
-		value = value * 10 + (*p - '0');
-		if (value > DURATION_MAX_NS)
-			return -ERANGE;
-	}
-	if (p == text)
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(unit, units[i].unit))
+			ns = units[i].ns;
+	if (unit == text || ns == 0)
 		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(p, units[i].unit))
-			continue;
-		if (value > DURATION_MAX_NS / units[i].ns)
-			return -ERANGE;
-		*ret_ns = value * units[i].ns;
-		return 0;
+	for (const char *p = text; p < unit; p++) {
+		value = value * 10 + (*p - '0');
+		if (value > DURATION_MAX_NS / ns)
+			return -ERANGE; /* before the next step could overflow */
 	}
-	return -EINVAL;
+	*ret_ns = value * ns;
+	return 0;
 }

@@ -1,137 +1,211 @@
+/*
+ * Two passes of libyaml. The first looks at events only and refuses what a configuration has no
+ * use for, before any memory is spent on it: aliases make a small text very large, tags and
+ * anchors would be passed over without a word. The second builds the tree.
+ *
+ * Places are libyaml's: lines and columns in characters, not bytes. Its reader gives only a byte
+ * offset, from which the place is counted here.
+ */
 #include "config/yaml_tree.h"
 
 #include "base/cleanup.h"
+#include "core/alert.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static int fault_at(
-	struct yaml_tree *tree, unsigned int line, unsigned int column, char *message)
+int yaml_tree_fault(struct yaml_tree *tree, const yaml_mark_t *mark, const char *format, ...)
 {
-	config_error_done(tree->error);
-	tree->error->file = strdup(tree->name);
-	tree->error->line = line;
-	tree->error->column = column;
-	tree->error->message = message;
+	_cleanup_free_ char *message = NULL;
+	struct config_error *error = tree->error;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&message, format, args);
+	va_end(args);
+	if (n < 0) {
+		message = NULL; /* vasprintf(3) leaves it undefined */
+		return -ENOMEM;
+	}
+	config_error_done(error);
+	error->file = strdup(tree->name);
+	error->message = text_for_terminal(message);
+	if (!error->file || !error->message)
+		return -ENOMEM;
+	error->line = mark ? (unsigned int)mark->line + 1 : 0;
+	error->column = mark ? (unsigned int)mark->column + 1 : 0;
 	return CONFIG_E_INVALID;
 }
 
-int yaml_tree_fault(struct yaml_tree *tree, const yaml_node_t *node, const char *format, ...)
-{
-	char *message = NULL;
-	va_list args;
+/*
+ * Syntax.
+ */
 
-	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0)
-		message = NULL;
-	va_end(args);
-	return fault_at(tree, node ? (unsigned int)node->start_mark.line + 1 : 0,
-		node ? (unsigned int)node->start_mark.column + 1 : 0, message);
+/* What operators get wrong, by libyaml's words for it. */
+static const char *cure_of(const char *problem, const char *context)
+{
+	static const struct {
+		const char *words, *cure;
+	} cures[] = {
+		{"scanning an alias", "quote a pattern that begins with '*'"},
+		{"scanning an anchor", "quote a text that begins with '&'"},
+		{"scanning a tag", "quote a text that begins with '!'"},
+		{"mapping values are not allowed", "quote a text that holds ': ', check the indentation"},
+		{"cannot start any token", "indent with spaces, quote a text that begins with a sign"},
+		{"did not find expected key", "check the indentation and the quotes"},
+		{"could not find expected ':'", "write a key as \"key: value\""},
+		{"UTF-8", "save the file as UTF-8"},
+		{"control characters", "remove the control character"},
+	};
+
+	for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
+		if (strstr(problem, cures[i].words) || strstr(context, cures[i].words))
+			return cures[i].cure;
+	return "see execward.yaml(5) for the shape of the file";
 }
 
-static int parser_fault(struct yaml_tree *tree, const yaml_parser_t *parser)
+/* The place of a byte, for faults that the reader found. */
+static yaml_mark_t mark_at(const char *text, size_t size, size_t offset)
 {
-	char *message = NULL;
-	const yaml_mark_t *mark = &parser->problem_mark;
+	yaml_mark_t mark = {.index = offset};
 
-	if (asprintf(&message, "not valid YAML: %s%s%s", parser->problem ?: "cannot be parsed",
-		    parser->context ? " " : "", parser->context ?: "") < 0)
-		message = NULL;
-	return fault_at(tree, (unsigned int)mark->line + 1, (unsigned int)mark->column + 1, message);
-}
-
-static void delete_parser(yaml_parser_t *parser)
-{
-	yaml_parser_delete(parser);
-}
-
-/* Aliases are refused before a tree is built: they can make a small text very large. */
-static int refuse_aliases(const char *text, size_t size, struct yaml_tree *tree)
-{
-	_cleanup_(delete_parser) yaml_parser_t parser;
-	bool end = false;
-
-	if (!yaml_parser_initialize(&parser))
-		return yaml_tree_fault(tree, NULL, "out of memory");
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	while (!end) {
-		yaml_event_t event;
-		yaml_mark_t mark;
-		bool alias;
-
-		if (!yaml_parser_parse(&parser, &event))
-			return parser_fault(tree, &parser);
-		mark = event.start_mark;
-		alias = event.type == YAML_ALIAS_EVENT;
-		end = event.type == YAML_STREAM_END_EVENT;
-		yaml_event_delete(&event);
-		if (alias)
-			return fault_at(tree, (unsigned int)mark.line + 1,
-				(unsigned int)mark.column + 1,
-				strdup("aliases (*name) are not accepted: write the value out"));
+	for (size_t i = 0; i < offset && i < size; i++) {
+		if (text[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) { /* not inside a character */
+			mark.column++;
+		}
 	}
+	return mark;
+}
+
+static int syntax_fault(
+	struct yaml_tree *tree, const yaml_parser_t *parser, const char *text, size_t size)
+{
+	const char *problem = parser->problem ?: "cannot be parsed";
+	const char *context = parser->context ?: "";
+	yaml_mark_t mark = parser->problem_mark;
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
+	if (parser->error == YAML_READER_ERROR)
+		mark = mark_at(text, size, parser->problem_offset);
+	return yaml_tree_fault(tree, &mark, "not valid YAML: %s%s%s: %s", problem,
+		*context ? " " : "", context, cure_of(problem, context));
+}
+
+/*
+ * The first pass.
+ */
+struct scan {
+	unsigned int depth, documents;
+};
+
+static bool has_anchor(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.anchor != NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor != NULL;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor != NULL;
+	default:
+		return event->type == YAML_ALIAS_EVENT;
+	}
+}
+
+static bool has_tag(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.tag != NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.tag != NULL;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.tag != NULL;
+	default:
+		return false;
+	}
+}
+
+static int check_event(struct yaml_tree *tree, const yaml_event_t *event, struct scan *scan)
+{
+	const yaml_mark_t *mark = &event->start_mark;
+
+	if (has_anchor(event))
+		return yaml_tree_fault(tree, mark,
+			"aliases and anchors are not accepted: quote a text that begins with '*' or '&', "
+			"write a repeated value out");
+	if (has_tag(event))
+		return yaml_tree_fault(tree, mark,
+			"tags are not accepted: quote a text that begins with '!'");
+	if (event->type == YAML_DOCUMENT_START_EVENT && ++scan->documents > 1)
+		return yaml_tree_fault(tree, mark,
+			"a second document begins: a configuration is one document, remove the \"---\"");
+	if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
+		scan->depth++;
+	if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
+		scan->depth--;
+	if (scan->depth > YAML_TREE_DEPTH_MAX)
+		return yaml_tree_fault(tree, mark, "nested deeper than %u levels: check the indentation",
+			YAML_TREE_DEPTH_MAX);
 	return 0;
 }
 
-static int refuse_second_document(yaml_parser_t *parser, struct yaml_tree *tree)
+static void parser_input(yaml_parser_t *parser, const char *text, size_t size)
 {
-	yaml_document_t second;
-	yaml_node_t *root;
+	/* Named, not guessed: a byte order mark of UTF-16 is a fault of its own then. */
+	yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(parser, (const unsigned char *)text, size);
+}
+
+static int scan_events(struct yaml_tree *tree, const char *text, size_t size)
+{
+	_cleanup_(yaml_parser_delete) yaml_parser_t parser = {0};
+	struct scan scan = {0};
+	bool end = false;
 	int r = 0;
 
-	if (!yaml_parser_load(parser, &second))
-		return parser_fault(tree, parser);
-	root = yaml_document_get_root_node(&second);
-	if (root)
-		r = yaml_tree_fault(
-			tree, root, "a second document: the configuration is one document");
-	yaml_document_delete(&second);
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	parser_input(&parser, text, size);
+	while (!end && r == 0) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&parser, &event))
+			return syntax_fault(tree, &parser, text, size);
+		end = event.type == YAML_STREAM_END_EVENT;
+		r = check_event(tree, &event, &scan);
+		yaml_event_delete(&event);
+	}
 	return r;
 }
 
-static int refuse_duplicates(struct yaml_tree *tree)
-{
-	for (yaml_node_t *node = tree->document.nodes.start; node < tree->document.nodes.top; node++) {
-		if (node->type != YAML_MAPPING_NODE)
-			continue;
-		for (yaml_node_pair_t *a = node->data.mapping.pairs.start;
-			a < node->data.mapping.pairs.top; a++) {
-			yaml_node_t *key = yaml_tree_node(tree, a->key);
-			const char *name = yaml_scalar(key);
-
-			if (!name)
-				return yaml_tree_fault(tree, key, "a key must be a plain word");
-			for (yaml_node_pair_t *b = node->data.mapping.pairs.start; b < a; b++)
-				if (!strcmp(yaml_scalar(yaml_tree_node(tree, b->key)) ?: "", name))
-					return yaml_tree_fault(
-						tree, key, "\"%s\" is given twice: remove one", name);
-		}
-	}
-	return 0;
-}
-
+/*
+ * The second pass.
+ */
 int yaml_tree_load(const char *text, size_t size, struct yaml_tree *tree)
 {
-	_cleanup_(delete_parser) yaml_parser_t parser;
+	_cleanup_(yaml_parser_delete) yaml_parser_t parser = {0};
 	int r;
 
-	memset(&parser, 0, sizeof(parser));
 	if (size > CONFIG_SIZE_MAX)
-		return yaml_tree_fault(tree, NULL, "larger than %u bytes", CONFIG_SIZE_MAX);
-	r = refuse_aliases(text, size, tree);
+		return yaml_tree_fault(tree, NULL, "larger than %u bytes: make it shorter", CONFIG_SIZE_MAX);
+	r = scan_events(tree, text, size);
 	if (r != 0)
 		return r;
 	if (!yaml_parser_initialize(&parser))
-		return yaml_tree_fault(tree, NULL, "out of memory");
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+		return -ENOMEM;
+	parser_input(&parser, text, size);
 	if (!yaml_parser_load(&parser, &tree->document))
-		return parser_fault(tree, &parser);
+		return syntax_fault(tree, &parser, text, size);
 	tree->loaded = true;
-	r = refuse_duplicates(tree);
-	if (r == 0 && yaml_tree_root(tree))
-		r = refuse_second_document(&parser, tree);
-	return r;
+	return 0;
 }
 
 void yaml_tree_done(struct yaml_tree *tree)
@@ -155,8 +229,17 @@ const char *yaml_scalar(const yaml_node_t *node)
 {
 	const char *text;
 
-	if (!node || node->type != YAML_SCALAR_NODE)
+	if (node->type != YAML_SCALAR_NODE)
 		return NULL;
 	text = (const char *)node->data.scalar.value;
 	return strlen(text) == node->data.scalar.length ? text : NULL;
+}
+
+bool yaml_is_null(const yaml_node_t *node)
+{
+	const char *text = yaml_scalar(node);
+
+	if (!text || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+		return false;
+	return !*text || !strcmp(text, "~") || !strcasecmp(text, "null");
 }
