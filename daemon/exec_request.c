@@ -116,7 +116,8 @@ static void linger(struct exec_shared *s, struct exec_request *request)
 }
 
 /*
- * Answers. False when somebody else did; the decision is in place in either case.
+ * Answers. False when somebody else did; the decision is in place in either case. The record is
+ * announced first and made in finish().
  */
 static bool request_answer(struct exec_request *request, const struct policy_decision *decision,
 	enum fault fault)
@@ -125,7 +126,9 @@ static bool request_answer(struct exec_request *request, const struct policy_dec
 	enum claim expected = CLAIM_OPEN;
 	bool linked;
 
+	recorder_reserve(s->context->recorder);
 	if (!atomic_compare_exchange_strong(&request->claim, &expected, CLAIM_TAKEN)) {
+		recorder_unreserve(s->context->recorder);
 		while (request->claim != CLAIM_ANSWERED)
 			sched_yield(); /* the other thread is between two lines */
 		return false;
@@ -377,7 +380,10 @@ static void request_record(struct exec_request *request)
 
 static enum pool_step finish(struct exec_request *request)
 {
+	struct recorder *recorder = context_of(request)->recorder;
+
 	request_record(request);
+	recorder_unreserve(recorder);
 	request_unref(request);
 	return POOL_DONE;
 }

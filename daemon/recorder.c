@@ -40,7 +40,7 @@ struct recorder {
 
 	pthread_mutex_t lock;
 	pthread_cond_t flushed;
-	uint64_t pushed, written;
+	uint64_t pushed, written, reserved;
 	void (*follow)(const char *line, void *userdata);
 	void *follow_userdata;
 };
@@ -117,6 +117,21 @@ bool recorder_push(struct recorder *r, struct record *record)
 	return pushed;
 }
 
+void recorder_reserve(struct recorder *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->reserved++;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void recorder_unreserve(struct recorder *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->reserved--;
+	pthread_cond_broadcast(&r->flushed);
+	pthread_mutex_unlock(&r->lock);
+}
+
 bool recorder_flush(struct recorder *r, unsigned int timeout_ms)
 {
 	int64_t at_ns = clock_monotonic_ns() + (int64_t)timeout_ms * NS_PER_MSEC;
@@ -126,6 +141,8 @@ bool recorder_flush(struct recorder *r, unsigned int timeout_ms)
 	bool done;
 
 	pthread_mutex_lock(&r->lock);
+	while (r->reserved > 0 && error != ETIMEDOUT)
+		error = pthread_cond_timedwait(&r->flushed, &r->lock, &at);
 	mine = r->pushed;
 	while (r->written < mine && error != ETIMEDOUT)
 		error = pthread_cond_timedwait(&r->flushed, &r->lock, &at);

@@ -41,8 +41,15 @@ void recorder_free(struct recorder *recorder);
 bool recorder_push(struct recorder *recorder, struct record *record);
 
 /*
- * Waits until everything pushed before this call is in the database, at most @timeout_ms: so that a
- * question asked after an exec sees its event.
+ * Announces a record before the answer that it is about, so that recorder_flush() waits for it;
+ * taken back when the record has been pushed, or when there is none after all.
+ */
+void recorder_reserve(struct recorder *recorder);
+void recorder_unreserve(struct recorder *recorder);
+
+/*
+ * Waits until everything announced or pushed before this call is in the database, at most
+ * @timeout_ms: so that a question asked after an exec sees its event.
  */
 bool recorder_flush(struct recorder *recorder, unsigned int timeout_ms);
 

@@ -13,18 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_SIZE_MAX  (1024u * 1024u) /* bytes of a configuration file */
-#define CONFIG_LIST_MAX  1024u           /* entries of storage, paths, writers, outputs */
+#define CONFIG_SIZE_MAX        (1024u * 1024u) /* bytes of a configuration file */
+#define CONFIG_LIST_MAX        1024u           /* entries of storage, paths, writers, outputs */
 #define CONFIG_DEADLINE_MIN_MS 10u
-#define CONFIG_DEADLINE_MAX_MS 60000u    /* a task that waits longer looks like a hung host */
+#define CONFIG_DEADLINE_MAX_MS 60000u /* a task that waits longer looks like a hung host */
 
 enum output_type {
 	OUTPUT_UNSET = 0,
 	OUTPUT_STDOUT,
-	OUTPUT_FILE,     /* path */
+	OUTPUT_FILE, /* path */
 	OUTPUT_JOURNALD,
 	OUTPUT_SYSLOG,
-	OUTPUT_HTTP,     /* url */
+	OUTPUT_HTTP, /* url */
 	_OUTPUT_MAX,
 };
 
@@ -67,19 +67,21 @@ struct config {
 	size_t n_outputs;
 
 	/* limits: every queue and pool has a bound with a name here */
-	uint32_t hash_threads;         /* limits.hash_threads, 0: one per core; 0..64 */
-	uint32_t pending_max;          /* limits.pending: verdicts under way, 4096; 16..1000000 */
-	uint32_t alert_window_ms;      /* limits.alert_window, 60s; 1s..1h */
-	uint32_t events_max;           /* retention.events, 100000 rows; 100..10000000 */
-	uint32_t drops_max;            /* retention.drops, 200000 rows; 100..10000000 */
-	uint32_t retention_days;       /* retention.days, 30; 1..3650 */
+	uint32_t hash_threads;    /* limits.hash_threads, 0: one per core; 0..64 */
+	uint32_t pending_max;     /* limits.pending: verdicts under way, 4096; 16..1000000 */
+	uint32_t alert_window_ms; /* limits.alert_window, 60s; 1s..1h */
+	uint32_t events_max;      /* retention.events, 100000 rows; 100..10000000 */
+	uint32_t drops_max;       /* retention.drops, 200000 rows; 100..10000000 */
+	uint32_t retention_days;  /* retention.days, 30; 1..3650 */
 
 	/* runtime metadata: where the files of each runtime live; a test points them elsewhere */
-	char *docker_dir;      /* runtimes.docker, /var/lib/docker */
-	char *podman_dir;      /* runtimes.podman, /var/lib/containers/storage */
-	char *podman_run_dir;  /* runtimes.podman_run, /run/containers/storage (cri-o's userdata too) */
-	char *containerd_dir;  /* runtimes.containerd, /var/lib/containerd */
-	char **containerd_run_dirs; /* runtimes.containerd_run, /run/containerd and /run/k3s/containerd */
+	char *docker_dir;     /* runtimes.docker, /var/lib/docker */
+	char *podman_dir;     /* runtimes.podman, /var/lib/containers/storage */
+	char *podman_run_dir; /* runtimes.podman_run, /run/containers/storage (cri-o's userdata too)
+	                       */
+	char *containerd_dir; /* runtimes.containerd, /var/lib/containerd */
+	char **containerd_run_dirs; /* runtimes.containerd_run, /run/containerd and
+	                               /run/k3s/containerd */
 	size_t n_containerd_run_dirs;
 };
 
@@ -104,7 +106,7 @@ int config_load(const char *path, struct config **ret_config, struct config_erro
 
 /* The same from memory; @name stands for the file in errors. Used by tests and the fuzzer. */
 int config_parse(const char *text, size_t size, const char *name, struct config **ret_config,
-	struct config_error *reterr_error);
+        struct config_error *reterr_error);
 
 void config_free(struct config *config);
 

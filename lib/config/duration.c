@@ -14,11 +14,11 @@ int duration_parse(const char *text, int64_t *ret_ns)
 		const char *unit;
 		int64_t ns;
 	} units[] = {
-		{"ms", NS_PER_MSEC},
-		{"s", NS_PER_SEC},
-		{"m", 60 * NS_PER_SEC},
-		{"h", 3600 * NS_PER_SEC},
-		{"d", 86400 * NS_PER_SEC},
+	        {"ms", NS_PER_MSEC},
+	        {"s", NS_PER_SEC},
+	        {"m", 60 * NS_PER_SEC},
+	        {"h", 3600 * NS_PER_SEC},
+	        {"d", 86400 * NS_PER_SEC},
 	};
 	const char *unit = text + strspn(text, "0123456789");
 	int64_t value = 0, ns = 0;

@@ -44,20 +44,20 @@ static int set_text(const char *text, void *field)
 }
 
 static int set_mode(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	enum mode mode = mode_from_name(text);
 
 	(void)key;
 	if (mode == MODE_LEARN)
-		return fault(reterr_fault,
-			"learn always has an end, so it cannot stand in the file: use `execward mode learn "
-			"--for 24h`");
+		return fault(reterr_fault, "learn always has an end, so it cannot stand in the "
+		                           "file: use `execward mode learn "
+		                           "--for 24h`");
 	return set_enum((int)mode, field);
 }
 
 static int set_action(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	(void)key;
 	(void)reterr_fault;
@@ -65,7 +65,7 @@ static int set_action(
 }
 
 static int set_marks(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	(void)key;
 	(void)reterr_fault;
@@ -73,7 +73,7 @@ static int set_marks(
 }
 
 static int set_output(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	int type = 0;
 
@@ -112,7 +112,7 @@ static int set_within(const struct key *key, int64_t value, void *field)
 }
 
 static int set_count(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	int64_t value;
 	int r = parse_number(text, &value);
@@ -122,7 +122,7 @@ static int set_count(
 }
 
 static int set_duration(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	int64_t ns;
 	int r = duration_parse(text, &ns);
@@ -132,7 +132,7 @@ static int set_duration(
 }
 
 static int set_bool(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	bool value = !strcmp(text, "true");
 
@@ -167,7 +167,7 @@ static bool has_odd_component(const char *path)
 
 /* Paths are compared by prefix later: one spelling each, so that no comparison is led astray. */
 static int set_path(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	size_t n = strlen(text);
 	char copy[PATH_MAX];
@@ -178,7 +178,7 @@ static int set_path(
 		return fault(reterr_fault, "the path is longer than 4095 bytes: shorten it");
 	if (key->max > 0 && n > (size_t)key->max)
 		return fault(reterr_fault,
-			"too long for a socket below it (unix(7), 108 bytes): shorten it");
+		        "too long for a socket below it (unix(7), 108 bytes): shorten it");
 	if (has_control(text))
 		return fault(reterr_fault, "a path with a control character: rename the directory");
 	if (has_odd_component(text))
@@ -190,7 +190,7 @@ static int set_path(
 }
 
 static int set_url(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	const char *host = NULL;
 
@@ -205,12 +205,13 @@ static int set_url(
 		return fault(reterr_fault, "longer than 2048 bytes: shorten the URL");
 	for (const char *p = text; *p; p++)
 		if (*p <= ' ' || *p > '~')
-			return fault(reterr_fault, "only printable ASCII may stand in a URL: encode it (%20)");
+			return fault(reterr_fault,
+			        "only printable ASCII may stand in a URL: encode it (%20)");
 	return set_text(text, field);
 }
 
 static int set_name_glob(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	(void)key;
 	if (!*text)
@@ -220,7 +221,8 @@ static int set_name_glob(
 		case '[':
 			return fault(reterr_fault, "bad pattern: '[' without ']'");
 		case '\\':
-			return fault(reterr_fault, "bad pattern: nothing follows the last backslash");
+			return fault(
+			        reterr_fault, "bad pattern: nothing follows the last backslash");
 		default:
 			return fault(reterr_fault, "bad pattern: longer than 4096 bytes");
 		}
@@ -230,17 +232,17 @@ static int set_name_glob(
 
 /* A pattern that cannot match any absolute path is a rule that silently does nothing. */
 static int set_path_glob(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	if (*text && *text != '/' && strncmp(text, "**", 2))
-		return fault(reterr_fault,
-			"a path pattern begins with / or with ** (\"*\" and \"?\" do not match a slash): it "
-			"would never match");
+		return fault(reterr_fault, "a path pattern begins with / or with ** (\"*\" and "
+		                           "\"?\" do not match a slash): it "
+		                           "would never match");
 	return set_name_glob(key, text, field, reterr_fault);
 }
 
 static int set_user(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	int64_t uid = 0;
 
@@ -253,7 +255,7 @@ static int set_user(
 }
 
 static int set_reason(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	(void)key;
 	if (!text[strspn(text, " \t\r\n")])
@@ -264,14 +266,14 @@ static int set_reason(
 }
 
 static int set_time(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	int64_t ns;
 	int r = timestamp_parse(text, &ns);
 
 	(void)key;
 	if (r == -ERANGE)
-		return fault(reterr_fault, "no such day or time (years 1970 to 2261)");
+		return fault(reterr_fault, "no such day or time (years 2000 to 2261)");
 	if (r < 0)
 		return r;
 	memcpy(field, &ns, sizeof(ns));
@@ -281,26 +283,26 @@ static int set_time(
 static const struct {
 	const char *expected;
 	int (*set)(const struct key *key, const char *text, void *field,
-		struct scalar_fault *reterr_fault);
+	        struct scalar_fault *reterr_fault);
 } types[_KEY_MAX] = {
-	[KEY_MODE] = {"report or enforce", set_mode},
-	[KEY_ACTION] = {"allow or deny", set_action},
-	[KEY_MARKS] = {"auto, backing or overlay", set_marks},
-	[KEY_OUTPUT] = {"stdout, file, journald, syslog or http", set_output},
-	[KEY_DURATION] = {"a duration such as 500ms, 5s, 10m, 24h or 180d", set_duration},
-	[KEY_COUNT] = {"a whole number", set_count},
-	[KEY_BOOL] = {"true or false", set_bool},
-	[KEY_PATH] = {"an absolute path", set_path},
-	[KEY_URL] = {"a URL such as https://example.org/x", set_url},
-	[KEY_NAME_GLOB] = {"a pattern in quotes", set_name_glob},
-	[KEY_PATH_GLOB] = {"a pattern in quotes", set_path_glob},
-	[KEY_USER] = {"a numeric uid, or root", set_user},
-	[KEY_REASON] = {"a text that says why the exception exists", set_reason},
-	[KEY_TIME] = {"a date (2027-01-01) or a time (2027-01-01T00:00:00Z)", set_time},
+        [KEY_MODE] = {"report or enforce", set_mode},
+        [KEY_ACTION] = {"allow or deny", set_action},
+        [KEY_MARKS] = {"auto, backing or overlay", set_marks},
+        [KEY_OUTPUT] = {"stdout, file, journald, syslog or http", set_output},
+        [KEY_DURATION] = {"a duration such as 500ms, 5s, 10m, 24h or 180d", set_duration},
+        [KEY_COUNT] = {"a whole number", set_count},
+        [KEY_BOOL] = {"true or false", set_bool},
+        [KEY_PATH] = {"an absolute path", set_path},
+        [KEY_URL] = {"a URL such as https://example.org/x", set_url},
+        [KEY_NAME_GLOB] = {"a pattern in quotes", set_name_glob},
+        [KEY_PATH_GLOB] = {"a pattern in quotes", set_path_glob},
+        [KEY_USER] = {"a numeric uid, or root", set_user},
+        [KEY_REASON] = {"a text that says why the exception exists", set_reason},
+        [KEY_TIME] = {"a date (2027-01-01) or a time (2027-01-01T00:00:00Z)", set_time},
 };
 
 int scalar_set(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
 	return types[key->type].set(key, text, field, reterr_fault);
 }

@@ -9,11 +9,12 @@ struct scalar_fault {
 };
 
 /*
- * Writes @text to @field as @key's type says. 0; -EINVAL or -ERANGE (outside key->min and max), with
+ * Writes @text to @field as @key's type says. 0; -EINVAL or -ERANGE (outside key->min and max),
+ * with
  * @reterr_fault filled; -ENOMEM.
  */
 int scalar_set(
-	const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault);
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault);
 
 /* "report or enforce": completes "must be". */
 const char *scalar_expected(enum key_type type);

@@ -44,7 +44,7 @@ struct key {
 struct record {
 	const struct key *keys;
 	size_t n_keys;
-	size_t size; /* bytes of the struct, for lists */
+	size_t size;                 /* bytes of the struct, for lists */
 	const struct key *shorthand; /* what an entry that is a plain text sets; NULL: refused */
 	void (*begin)(void *entry, unsigned int line); /* of a list's entry; may be NULL */
 	const char *(*check)(const void *object);      /* NULL, or what is wrong; may be NULL */
@@ -56,4 +56,4 @@ struct record {
  * with the error of @tree filled, or -ENOMEM.
  */
 int schema_load(
-	struct yaml_tree *tree, const yaml_node_t *root, const struct record *record, void *object);
+        struct yaml_tree *tree, const yaml_node_t *root, const struct record *record, void *object);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define YEAR_MIN 1970
+#define YEAR_MIN 2000 /* earlier is a slip; and 0 ns, in 1970, means "never expires" in a rule */
 #define YEAR_MAX 2261 /* the last whole year that int64_t nanoseconds hold */
 
 struct stamp {
@@ -80,7 +80,7 @@ static bool take_offset(const char **p, struct stamp *s)
 static bool take_time(const char **p, struct stamp *s)
 {
 	if (!take_number(p, 2, &s->hour) || !take_char(p, ':') || !take_number(p, 2, &s->minute) ||
-		!take_char(p, ':') || !take_number(p, 2, &s->second))
+	        !take_char(p, ':') || !take_number(p, 2, &s->second))
 		return false;
 	if (take_char(p, '.') && !take_fraction(p, s))
 		return false;
@@ -111,12 +111,12 @@ int timestamp_parse(const char *text, int64_t *ret_ns)
 	if (!exists(&s))
 		return -ERANGE;
 	tm = (struct tm){
-		.tm_year = s.year - 1900,
-		.tm_mon = s.month - 1,
-		.tm_mday = s.day,
-		.tm_hour = s.hour,
-		.tm_min = s.minute - s.offset_minutes, /* timegm(3) carries what is out of range */
-		.tm_sec = s.second,
+	        .tm_year = s.year - 1900,
+	        .tm_mon = s.month - 1,
+	        .tm_mday = s.day,
+	        .tm_hour = s.hour,
+	        .tm_min = s.minute - s.offset_minutes, /* timegm(3) carries what is out of range */
+	        .tm_sec = s.second,
 	};
 	*ret_ns = (int64_t)timegm(&tm) * NS_PER_SEC + s.fraction_ns;
 	return 0;

@@ -50,15 +50,17 @@ static const char *cure_of(const char *problem, const char *context)
 	static const struct {
 		const char *words, *cure;
 	} cures[] = {
-		{"scanning an alias", "quote a pattern that begins with '*'"},
-		{"scanning an anchor", "quote a text that begins with '&'"},
-		{"scanning a tag", "quote a text that begins with '!'"},
-		{"mapping values are not allowed", "quote a text that holds ': ', check the indentation"},
-		{"cannot start any token", "indent with spaces, quote a text that begins with a sign"},
-		{"did not find expected key", "check the indentation and the quotes"},
-		{"could not find expected ':'", "write a key as \"key: value\""},
-		{"UTF-8", "save the file as UTF-8"},
-		{"control characters", "remove the control character"},
+	        {"scanning an alias", "quote a pattern that begins with '*'"},
+	        {"scanning an anchor", "quote a text that begins with '&'"},
+	        {"scanning a tag", "quote a text that begins with '!'"},
+	        {"mapping values are not allowed",
+	                "quote a text that holds ': ', check the indentation"},
+	        {"cannot start any token",
+	                "indent with spaces, quote a text that begins with a sign"},
+	        {"did not find expected key", "check the indentation and the quotes"},
+	        {"could not find expected ':'", "write a key as \"key: value\""},
+	        {"UTF-8", "save the file as UTF-8"},
+	        {"control characters", "remove the control character"},
 	};
 
 	for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
@@ -84,7 +86,7 @@ static yaml_mark_t mark_at(const char *text, size_t size, size_t offset)
 }
 
 static int syntax_fault(
-	struct yaml_tree *tree, const yaml_parser_t *parser, const char *text, size_t size)
+        struct yaml_tree *tree, const yaml_parser_t *parser, const char *text, size_t size)
 {
 	const char *problem = parser->problem ?: "cannot be parsed";
 	const char *context = parser->context ?: "";
@@ -95,7 +97,7 @@ static int syntax_fault(
 	if (parser->error == YAML_READER_ERROR)
 		mark = mark_at(text, size, parser->problem_offset);
 	return yaml_tree_fault(tree, &mark, "not valid YAML: %s%s%s: %s", problem,
-		*context ? " " : "", context, cure_of(problem, context));
+	        *context ? " " : "", context, cure_of(problem, context));
 }
 
 /*
@@ -139,21 +141,23 @@ static int check_event(struct yaml_tree *tree, const yaml_event_t *event, struct
 
 	if (has_anchor(event))
 		return yaml_tree_fault(tree, mark,
-			"aliases and anchors are not accepted: quote a text that begins with '*' or '&', "
-			"write a repeated value out");
+		        "aliases and anchors are not accepted: quote a text that begins with '*' "
+		        "or '&', "
+		        "write a repeated value out");
 	if (has_tag(event))
-		return yaml_tree_fault(tree, mark,
-			"tags are not accepted: quote a text that begins with '!'");
+		return yaml_tree_fault(
+		        tree, mark, "tags are not accepted: quote a text that begins with '!'");
 	if (event->type == YAML_DOCUMENT_START_EVENT && ++scan->documents > 1)
 		return yaml_tree_fault(tree, mark,
-			"a second document begins: a configuration is one document, remove the \"---\"");
+		        "a second document begins: a configuration is one document, remove the "
+		        "\"---\"");
 	if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
 		scan->depth++;
 	if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
 		scan->depth--;
 	if (scan->depth > YAML_TREE_DEPTH_MAX)
-		return yaml_tree_fault(tree, mark, "nested deeper than %u levels: check the indentation",
-			YAML_TREE_DEPTH_MAX);
+		return yaml_tree_fault(tree, mark,
+		        "nested deeper than %u levels: check the indentation", YAML_TREE_DEPTH_MAX);
 	return 0;
 }
 
@@ -195,7 +199,8 @@ int yaml_tree_load(const char *text, size_t size, struct yaml_tree *tree)
 	int r;
 
 	if (size > CONFIG_SIZE_MAX)
-		return yaml_tree_fault(tree, NULL, "larger than %u bytes: make it shorter", CONFIG_SIZE_MAX);
+		return yaml_tree_fault(
+		        tree, NULL, "larger than %u bytes: make it shorter", CONFIG_SIZE_MAX);
 	r = scan_events(tree, text, size);
 	if (r != 0)
 		return r;

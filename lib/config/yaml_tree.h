@@ -34,7 +34,7 @@ yaml_node_t *yaml_tree_node(struct yaml_tree *tree, int index);
  * may stand in it.
  */
 int yaml_tree_fault(struct yaml_tree *tree, const yaml_mark_t *mark, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /* The text of a scalar, or NULL for another kind of node and for text with a NUL byte in it. */
 const char *yaml_scalar(const yaml_node_t *node);

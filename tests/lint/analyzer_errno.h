@@ -1,7 +1,8 @@
 /*
  * Given to clang-tidy before each file, never compiled. The analyser does not know that errno is
  * positive after a failed call, and so takes every `return -errno` for a possible 0 and what ret_x
- * points to for unset. Paths on which errno is 0 are the price: strtoul's callers, which tests cover.
+ * points to for unset. Paths on which errno is 0 are the price: strtoul's callers, which tests
+ * cover.
  */
 #pragma once
 

@@ -1,0 +1,147 @@
+"""A daemon under test: started with a deadline of its own, since its death frees every exec that
+waits for it; asked through the execward tool, as an operator would."""
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("EXECWARD_BUILD", "build/dev"))
+EXECWARDD = os.path.join(BUILD, "daemon/execwardd")
+EXECWARD = os.path.join(BUILD, "tools/execward")
+HELPERS = os.path.join(BUILD, "helpers")
+DEADLINE = 300  # seconds a daemon may live
+
+
+class Daemon:
+    def __init__(self, storage=(), marks="auto", mode="enforce", extra="", ready=True, rules="",
+                 env=None, prefix=(), state_mode=0o700):
+        self.dir = tempfile.mkdtemp(prefix="execward-", dir="/var/tmp")
+        self.state = os.path.join(self.dir, "state")
+        self.runtime = os.path.join(self.dir, "run")
+        self.alerts_path = os.path.join(self.dir, "alerts.json")
+        self.config = os.path.join(self.dir, "execward.yaml")
+        self.log = os.path.join(self.dir, "log")
+        os.mkdir(self.state, state_mode)
+        os.chmod(self.state, state_mode)
+        self.settings = dict(storage=list(storage), marks=marks, mode=mode, extra=extra, rules=rules)
+        self.env, self.prefix = env, list(prefix)
+        self.process = None
+        self.write_config()
+        if ready:
+            self.start()
+
+    def write_config(self, **changes):
+        self.settings.update(changes)
+        s = self.settings
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(f"mode: {s['mode']}\nstate_dir: {self.state}\nruntime_dir: {self.runtime}\n"
+                       f"guard: {{marks: {s['marks']}, storage: {json.dumps(s['storage'])}}}\n"
+                       f"outputs: [{{type: file, path: {self.alerts_path}}}]\n"
+                       f"{s['rules']}\n{s['extra']}\n")
+
+    def start(self):
+        self.spawn()
+        result = self.tool("status", "--wait-ready", "20", check=False)
+        assert result.returncode == 0, self.read_log() + result.stderr.decode()
+
+    def spawn(self):
+        env = dict(os.environ, **(self.env or {}))
+        with open(self.log, "ab") as log:
+            # timeout(1) is the parent that kills it; --foreground keeps our signals simple.
+            self.process = subprocess.Popen(
+                ["timeout", "--foreground", "-s", "KILL", str(DEADLINE), *self.prefix,
+                 EXECWARDD, "--config", self.config], stderr=log, stdout=log,
+                stdin=subprocess.DEVNULL, env=env)
+
+    @property
+    def pid(self):
+        return self.status()["pid"]
+
+    def read_log(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def tool(self, *argv, check=True, timeout=60):
+        result = subprocess.run([EXECWARD, "--config", self.config, *argv], timeout=timeout,
+                                capture_output=True, check=False)
+        if check:
+            assert result.returncode == 0, (argv, result)
+        return result
+
+    def status(self):
+        return json.loads(self.tool("status", "--json").stdout)
+
+    def rescan(self):
+        """Every overlay that is mounted now is guarded when this returns."""
+        return self.ask({"request": "rescan"})
+
+    def ask(self, request):
+        import socket
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(30)
+            sock.connect(os.path.join(self.runtime, "control.sock"))
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            with sock.makefile() as stream:
+                return json.loads(stream.readline())
+
+    def events(self, *argv):
+        out = self.tool("events", "--json", *argv).stdout
+        return [json.loads(line)["output_fields"] for line in out.splitlines()]
+
+    def event(self, path):
+        found = [e for e in self.events() if e["proc.exepath"] == path]
+        assert len(found) == 1, (path, found, self.events())
+        return found[0]
+
+    def alerts(self):
+        with open(self.alerts_path, encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def wait_for(self, predicate, timeout=20):
+        """Waits by following events: each one is a reason to look again."""
+        follower = subprocess.Popen([EXECWARD, "--config", self.config, "events", "--follow",
+                                     "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + timeout
+            while not predicate():
+                left = end - time.monotonic()
+                assert left > 0, "timed out"
+                if select.select([follower.stdout], [], [], left)[0]:
+                    os.read(follower.stdout.fileno(), 65536)
+        finally:
+            follower.kill()
+            follower.wait()
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def stop(self, limit=2.0):
+        """SIGTERM: answers what is pending and exits 0 in time."""
+        if self.process.poll() is None:
+            pid = self.pid
+            before = time.monotonic()
+            os.kill(pid, signal.SIGTERM)
+            code = self.process.wait(timeout=30)
+            assert code == 0, (code, self.read_log())
+            # A sanitizer slows everything down.
+            factor = 5 if "asan" in BUILD or "tsan" in BUILD else 1
+            assert time.monotonic() - before < limit * factor
+
+    def close(self):
+        try:
+            if self.process:
+                self.stop()
+            text = self.read_log() if os.path.exists(self.log) else ""
+            assert "ERROR: AddressSanitizer" not in text and "runtime error" not in text, text
+        finally:
+            if self.process and self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            subprocess.run(["rm", "-rf", self.dir], check=False)
