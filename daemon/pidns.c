@@ -84,7 +84,7 @@ void pidns_learn(struct pidns_table *table, pid_t pid, struct overlay *overlay)
 {
 	_cleanup_close_ int fd = -1;
 	struct pidns_entry *entry = NULL;
-	ino_t ino;
+	ino_t ino = 0;
 
 	fd = open_pidns(pid, &ino);
 	if (fd < 0 || ino == table->own)
@@ -115,7 +115,7 @@ struct overlay *pidns_overlay_of(struct pidns_table *table, pid_t pid)
 {
 	struct overlay *overlay = NULL;
 	struct stat st;
-	ino_t ino;
+	ino_t ino = 0;
 	int fd = open_pidns(pid, &ino);
 
 	for (unsigned int depth = 0; fd >= 0 && depth <= PIDNS_DEPTH_MAX && ino != table->own; depth++) {

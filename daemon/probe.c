@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "core/overlay.h"
 #include "daemon/kernel_abi.h"
+#include "daemon/lookup.h"
 #include "daemon/pidns.h"
 #include "daemon/task.h"
 
@@ -187,10 +188,11 @@ static int overlay_handle_of(int fd, union handle_buffer *buffer, struct overlay
 	int mount_id;
 
 	buffer->handle.handle_bytes = MAX_HANDLE_SZ;
+	/* Before 6.5 the flag is unknown, before 6.6 an overlay has no handles. */
 	if (name_to_handle_at(fd, "", &buffer->handle, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID) < 0)
-		return -errno;
+		return errno == EINVAL || errno == EOPNOTSUPP ? -ENOTSUP : -errno;
 	if (buffer->handle.handle_type != OVERLAY_HANDLE_TYPE)
-		return -ENOTSUP; /* overlay on overlay: it does not tell its layer */
+		return -ENOTSUP; /* overlay on overlay, or rootless: it does not tell its layer */
 	*ret_result = overlay_handle_parse(
 		buffer->handle.f_handle, buffer->handle.handle_bytes, ret_handle);
 	return 0;
@@ -274,6 +276,38 @@ static int classify_overlay(struct probe_context *c, int fd, struct probe_result
 	}
 }
 
+/* Where no handle tells the layer; an upper file without a lower one of its path was dropped. */
+static int classify_by_path(int fd, struct probe_result *result)
+{
+	_cleanup_free_ char *path = event_path(fd);
+	struct lookup lookup;
+	mode_t mode;
+
+	if (!path)
+		return -ENOENT;
+	switch (lookup_real(result->overlay, path, &result->identity, &lookup)) {
+	case LOOKUP_LOWER:
+		result->origin = ORIGIN_IMAGE;
+		close(lookup.fd);
+		break;
+	case LOOKUP_UPPER:
+		result->upper = true;
+		result->real_fd = lookup.fd;
+		result->lower_fd = lookup.lower_fd;
+		result->origin = lookup.lower_fd >= 0 ? ORIGIN_UNKNOWN : ORIGIN_DROPPED;
+		result->compare = lookup.lower_fd >= 0;
+		break;
+	default:
+		return -ENOENT;
+	}
+	result->path = lookup.path;
+	if (result->real_fd >= 0 && file_identity_of(result->real_fd, &result->identity, &mode) < 0)
+		return -EIO;
+	if (result->compare)
+		return file_identity_of(result->lower_fd, &result->lower_identity, &mode);
+	return 0;
+}
+
 static struct overlay *overlay_of_event(struct probe_context *c, int fd, dev_t dev)
 {
 	struct overlay *overlay = overlays_by_dev(c->overlays, dev);
@@ -295,13 +329,20 @@ static bool is_overlay(int fd)
 static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
 	struct probe_result *result)
 {
+	int r;
+
 	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay && full && mounts_scan_task(c->mounts, pid) == 0)
 		result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay && !full)
 		return 0;
 	result->settled = full;
-	if (!result->overlay || classify_overlay(c, fd, result) < 0) {
+	r = result->overlay ? classify_overlay(c, fd, result) : -ENOENT;
+	if (r == -ENOTSUP && !full)
+		return 0; /* by path, on the pool */
+	if (r == -ENOTSUP)
+		r = classify_by_path(fd, result);
+	if (r < 0) {
 		result->origin = ORIGIN_UNKNOWN;
 		result->compare = false;
 		faults_count(c->faults, FAULT_LAYER_UNKNOWN);
@@ -394,7 +435,7 @@ int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *
 
 static int created_in_overlay(struct probe_context *c, int fd, struct probe_result *result)
 {
-	enum overlay_handle_result kind;
+	enum overlay_handle_result kind = OVERLAY_HANDLE_UNCHECKED;
 	struct overlay_handle handle;
 	union handle_buffer buffer;
 	int r;

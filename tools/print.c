@@ -1,12 +1,28 @@
+/*
+ * Lines for people. The escaping is core's (text_for_terminal); what is here decides what a missing
+ * field looks like, and what may stand in a command line that the reader will copy.
+ */
 #include "tools/print.h"
 
 #include "base/clock.h"
+#include "base/cleanup.h"
 #include "core/alert.h"
 
+#include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
+
+static char *must(char *text)
+{
+	if (text)
+		return text;
+	fputs("execward: out of memory\n", stderr);
+	exit(EX_SOFTWARE);
+}
 
 void print_json(const json_t *value)
 {
@@ -28,24 +44,86 @@ void print_word(const struct tool *tool, enum colour colour, const char *text)
 	printf("%s%s%s", on ? codes[colour] : "", text, on ? "\033[0m" : "");
 }
 
+enum colour colour_of_verdict(const char *verdict)
+{
+	if (!strcmp(verdict, "deny"))
+		return COLOUR_BAD;
+	return strcmp(verdict, "allow") ? COLOUR_WARN : COLOUR_GOOD;
+}
+
+enum colour colour_of_mode(const char *mode)
+{
+	return strcmp(mode, "enforce") ? COLOUR_WARN : COLOUR_GOOD;
+}
+
+char *text_safe(const char *text)
+{
+	return must(text && *text ? text_for_terminal(text) : strdup("-"));
+}
+
 char *text_of(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
-	char *text = NULL;
 
-	if (json_is_string(value))
-		return text_for_terminal(json_string_value(value));
-	if (json_is_integer(value) &&
-		asprintf(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) >= 0)
-		return text;
-	return strdup("-");
+	if (json_is_integer(value))
+		return text_format("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return text_safe(json_string_value(value));
 }
 
-void local_time(int64_t time_ns, char ret_text[32])
+const char *raw_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && *text ? text : NULL;
+}
+
+json_int_t number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+char *text_format(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	return must(n < 0 ? NULL : text);
+}
+
+char *text_shell_word(const char *text)
+{
+	_cleanup_free_ char *safe = text_safe(text);
+	size_t plain = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "%+,-./:=@_");
+	char *word, *out;
+
+	if (strcmp(safe, text))
+		return NULL;
+	if (!text[plain] && text[0] != '-')
+		return must(strdup(text));
+	/* In single quotes nothing is special but their end, which goes to double quotes. */
+	word = out = must(malloc(strlen(text) * strlen("'\"'\"'") + sizeof("''")));
+	*out++ = '\'';
+	for (; *text; text++) {
+		if (*text == '\'')
+			out = stpcpy(out, "'\"'\"'");
+		else
+			*out++ = *text;
+	}
+	strcpy(out, "'");
+	return word;
+}
+
+void local_time(int64_t time_ns, char ret_text[LOCAL_TIME_SIZE])
 {
 	time_t t = (time_t)(time_ns / NS_PER_SEC);
 	struct tm tm;
 
-	if (!localtime_r(&t, &tm) || strftime(ret_text, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (!localtime_r(&t, &tm) ||
+		strftime(ret_text, LOCAL_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		strcpy(ret_text, "-");
 }

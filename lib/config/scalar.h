@@ -5,7 +5,7 @@
 
 struct scalar_fault {
 	const char *why; /* what is wrong, static; NULL: not what scalar_expected() says */
-	size_t at;       /* byte of the text that is wrong */
+	size_t at;       /* byte of the text that is wrong; 0: the text as a whole */
 };
 
 /*

@@ -173,7 +173,7 @@ static int load_scalar(struct walk *w, const yaml_node_t *node, const struct key
 		return r;
 	if (!fault.why)
 		return wrong_type(w, node, scalar_expected(key->type));
-	mark = mark_inside(node, fault.at);
+	mark = fault.at > 0 ? mark_inside(node, fault.at) : node->start_mark;
 	return yaml_tree_fault(w->tree, &mark, "%s: %s", w->name, fault.why);
 }
 

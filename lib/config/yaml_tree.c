@@ -44,29 +44,34 @@ int yaml_tree_fault(struct yaml_tree *tree, const yaml_mark_t *mark, const char 
  * Syntax.
  */
 
-/* What operators get wrong, by libyaml's words for it. */
-static const char *cure_of(const char *problem, const char *context)
-{
-	static const struct {
-		const char *words, *cure;
-	} cures[] = {
-	        {"scanning an alias", "quote a pattern that begins with '*'"},
-	        {"scanning an anchor", "quote a text that begins with '&'"},
-	        {"scanning a tag", "quote a text that begins with '!'"},
-	        {"mapping values are not allowed",
-	                "quote a text that holds ': ', check the indentation"},
-	        {"cannot start any token",
-	                "indent with spaces, quote a text that begins with a sign"},
-	        {"did not find expected key", "check the indentation and the quotes"},
-	        {"could not find expected ':'", "write a key as \"key: value\""},
-	        {"UTF-8", "save the file as UTF-8"},
-	        {"control characters", "remove the control character"},
-	};
+struct cure {
+	const char *words; /* libyaml's */
+	const char *cure;
+	bool whole; /* the fault is where libyaml's context began: before the sign, not behind it */
+};
 
-	for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
-		if (strstr(problem, cures[i].words) || strstr(context, cures[i].words))
-			return cures[i].cure;
-	return "see execward.yaml(5) for the shape of the file";
+/* What operators get wrong. */
+static const struct cure *cure_of(const char *problem, const char *context)
+{
+	static const struct cure cures[] = {
+	        {"scanning an alias", "quote a pattern that begins with '*'", true},
+	        {"scanning an anchor", "quote a text that begins with '&'", true},
+	        {"scanning a tag", "quote a text that begins with '!'", true},
+	        {"mapping values are not allowed",
+	                "quote a text that holds ': ', check the indentation", false},
+	        {"cannot start any token",
+	                "indent with spaces, quote a text that begins with a sign", false},
+	        {"did not find expected key", "check the indentation and the quotes", false},
+	        {"could not find expected ':'", "write a key as \"key: value\"", false},
+	        {"UTF-8", "save the file as UTF-8", false},
+	        {"control characters", "remove the control character", false},
+	        {"", "see execward.yaml(5) for the shape of the file", false},
+	};
+	const struct cure *c = cures;
+
+	while (!strstr(problem, c->words) && !strstr(context, c->words))
+		c++; /* the last row's words are in every text */
+	return c;
 }
 
 /* The place of a byte, for faults that the reader found. */
@@ -90,14 +95,15 @@ static int syntax_fault(
 {
 	const char *problem = parser->problem ?: "cannot be parsed";
 	const char *context = parser->context ?: "";
-	yaml_mark_t mark = parser->problem_mark;
+	const struct cure *cure = cure_of(problem, context);
+	yaml_mark_t mark = cure->whole ? parser->context_mark : parser->problem_mark;
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	if (parser->error == YAML_READER_ERROR)
 		mark = mark_at(text, size, parser->problem_offset);
 	return yaml_tree_fault(tree, &mark, "not valid YAML: %s%s%s: %s", problem,
-	        *context ? " " : "", context, cure_of(problem, context));
+	        *context ? " " : "", context, cure->cure);
 }
 
 /*

@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -73,14 +74,13 @@ class Daemon:
         return result
 
     def status(self):
-        return json.loads(self.tool("status", "--json").stdout)
+        return self.ask({"request": "status"})["status"]
 
     def rescan(self):
         """Every overlay that is mounted now is guarded when this returns."""
         return self.ask({"request": "rescan"})
 
     def ask(self, request):
-        import socket
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(30)
             sock.connect(os.path.join(self.runtime, "control.sock"))
@@ -134,6 +134,16 @@ class Daemon:
             factor = 5 if "asan" in BUILD or "tsan" in BUILD else 1
             assert time.monotonic() - before < limit * factor
 
+    def kill(self):
+        """The daemon first, then timeout(1) above it."""
+        if not self.process or self.process.poll() is not None:
+            return
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
+                  encoding="ascii") as file:
+            for pid in file.read().split():
+                os.kill(int(pid), signal.SIGKILL)
+        self.process.wait(timeout=20)
+
     def close(self):
         try:
             if self.process:
@@ -141,7 +151,5 @@ class Daemon:
             text = self.read_log() if os.path.exists(self.log) else ""
             assert "ERROR: AddressSanitizer" not in text and "runtime error" not in text, text
         finally:
-            if self.process and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
+            self.kill()
             subprocess.run(["rm", "-rf", self.dir], check=False)

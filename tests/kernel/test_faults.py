@@ -169,7 +169,7 @@ def test_containers_that_come_and_go_leave_nothing(fs, image, start, marks):
         one(number)
     daemon.rescan()
     assert daemon.descriptors() <= before + 2
-    assert daemon.status()["containers"] == []
+    assert [c for c in daemon.status()["containers"] if c["overlay"].startswith(fs.mount)] == []
 
 
 def test_a_container_that_vanishes_between_event_and_lookup(fs, image, start, marks):

@@ -146,7 +146,7 @@ def test_overlay_of_a_user_namespace(fs, image, start, marks):
         if process.poll() is None:
             process.kill()
     # The image's program runs, the dropped one does not.
-    assert output.count(b"PAYLOAD-RAN") == 1, output
+    assert output.count(b"PAYLOAD-RAN") == 1, [(e["proc.exepath"], e["execward.reason"], e["execward.host_path"]) for e in daemon.events()] + [{k: v for k, v in daemon.status()["faults"].items() if v}]
     assert daemon.event("/bin/evil")["execward.verdict"] == "deny"
     shutil.rmtree(base, ignore_errors=True)
 

@@ -144,7 +144,7 @@ static void assert_golden_rules(const struct policy_settings *policy)
 	assert_int_equal(rule->copies, ACTION_DENY);
 	assert_string_equal(rule->reason, "build hosts run what they compile\n");
 	assert_int_equal(rule->expires_ns, 1798761600 * NS_PER_SEC + NS_PER_SEC / 2);
-	assert_int_equal(rule->line, 18);
+	assert_int_equal(rule->line, 19);
 	rule++;
 	assert_int_equal(rule->match.uid, 0);
 	assert_null(rule->match.image);
@@ -157,7 +157,7 @@ static void assert_golden_rules(const struct policy_settings *policy)
 	assert_int_equal(rule->mode, MODE_ENFORCE);
 	assert_int_equal(rule->action, ACTION_UNSET);
 	assert_int_equal(rule->expires_ns, 0);
-	assert_int_equal(rule->line, 34);
+	assert_int_equal(rule->line, 35);
 }
 
 static void assert_golden_guard(const struct config *c)

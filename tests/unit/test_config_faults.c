@@ -21,29 +21,47 @@ struct fault {
 
 #define RULE "rules:\n- match: {user: 0}\n  mode: report\n  reason: r\n"
 
-static void assert_fault(const char *text, size_t size, const struct fault *expected)
+static bool is_printable(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+/* Says what differs, so that one run shows every fault of a table. */
+static bool has_fault(const char *text, size_t size, const struct fault *expected)
 {
 	_cleanup_(config_error_done) struct config_error error = {0};
 	struct config *c = NULL;
 	int r = config_parse(text, size, "t.yaml", &c, &error);
 
-	if (r != CONFIG_E_INVALID)
-		fail_msg("accepted (%d): %.400s", r, text);
-	assert_null(c);
-	assert_string_equal(error.file, "t.yaml");
-	if (error.line != expected->line || error.column != expected->column ||
-	        !strstr(error.message, expected->message))
-		fail_msg("%.400s\nis     %u:%u: %s\nwanted %u:%u: %s", text, error.line,
-		        error.column, error.message, expected->line, expected->column,
-		        expected->message);
-	for (const char *p = error.message; *p; p++)
-		assert_true((unsigned char)*p >= ' ' && *p != 0x7f);
+	if (r != CONFIG_E_INVALID) {
+		print_error("accepted (%d): %.200s\n", r, text);
+		config_free(c);
+		return false;
+	}
+	if (!c && !strcmp(error.file, "t.yaml") && error.line == expected->line &&
+	        error.column == expected->column && strstr(error.message, expected->message) &&
+	        is_printable(error.message))
+		return true;
+	print_error("%.200s\nis     %u:%u: %s\nwanted %u:%u: %s\n", text, error.line, error.column,
+	        error.message, expected->line, expected->column, expected->message);
+	return false;
+}
+
+static void assert_fault(const char *text, size_t size, const struct fault *expected)
+{
+	assert_true(has_fault(text, size, expected));
 }
 
 static void assert_faults(const struct fault *faults, size_t n)
 {
+	size_t wrong = 0;
+
 	for (size_t i = 0; i < n; i++)
-		assert_fault(faults[i].text, strlen(faults[i].text), &faults[i]);
+		wrong += !has_fault(faults[i].text, strlen(faults[i].text), &faults[i]);
+	assert_int_equal(wrong, 0);
 }
 
 #define FAULTS(table) assert_faults(table, sizeof(table) / sizeof((table)[0]))
@@ -408,14 +426,16 @@ static void test_sizes(void **state)
 	        {"\"", "abcdefgh", 64, "\": 1\n",
 	                {.line = 1, .column = 1, .message = "unknown key \"abcdefghabcdefgh"}},
 	};
+	size_t wrong = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_free_ char *text =
 		        repeat(cases[i].head, cases[i].body, cases[i].n, cases[i].tail);
 
-		assert_fault(text, strlen(text), &cases[i].fault);
+		wrong += !has_fault(text, strlen(text), &cases[i].fault);
 	}
+	assert_int_equal(wrong, 0);
 }
 
 /* Texts of a megabyte that cost a careless reader minutes or gigabytes. */
@@ -429,11 +449,12 @@ static void test_bombs(void **state)
 	        {"[", 1, 9, "nested deeper"},
 	        {"{", 1, 9, "nested deeper"},
 	        {"- ", 1, 17, "nested deeper"},
-	        {"a\n", 2, 1, "key: value"},
+	        {"a\n", 1, 1, "key: value"},
 	        {"a: 1\n", 1, 1, "unknown key"},
 	        {"mode: report\n", 2, 1, "given twice"},
 	        {"? ", 1, 17, "nested deeper"},
 	};
+	size_t wrong = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++) {
@@ -441,8 +462,9 @@ static void test_bombs(void **state)
 		_cleanup_free_ char *text = repeat("", bombs[i].body, n, "");
 		struct fault fault = {text, bombs[i].line, bombs[i].column, bombs[i].message};
 
-		assert_fault(text, strlen(text), &fault);
+		wrong += !has_fault(text, strlen(text), &fault);
 	}
+	assert_int_equal(wrong, 0);
 }
 
 /* The billion laughs: refused at the first anchor. */

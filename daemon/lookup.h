@@ -1,0 +1,28 @@
+/*
+ * The real inode behind an overlay inode where the kernel does not tell it by handle: before Linux
+ * 6.6, and on overlays that were mounted without CAP_DAC_READ_SEARCH (rootless). The path is only
+ * where to look; what is found counts when it is the same inode by birth and change time, which
+ * nobody can set.
+ */
+#pragma once
+
+#include "daemon/overlays.h"
+
+enum lookup_result {
+	LOOKUP_UNKNOWN = 0, /* not found, or not the same */
+	LOOKUP_UPPER,
+	LOOKUP_LOWER,
+};
+
+struct lookup {
+	int fd;         /* the real inode, open for reading; owned */
+	int lower_fd;   /* UPPER: the lower file of the same path, or -1; owned */
+	char *path;     /* in the container; owned */
+};
+
+/*
+ * @path: where the kernel says the file is, seen from any root: each of its tails is tried.
+ * @identity: of the overlay inode. Opens files: for the pool only.
+ */
+enum lookup_result lookup_real(const struct overlay *overlay, const char *path,
+	const struct file_identity *identity, struct lookup *ret_lookup);

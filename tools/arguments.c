@@ -1,0 +1,268 @@
+/*
+ * Options stand anywhere, as "--name VALUE" or "--name=VALUE"; "--" ends them. A value that is empty
+ * or given twice is refused: `--image "$IMAGE"` with an unset variable would approve for every image.
+ */
+#include "tools/arguments.h"
+
+#include "base/cleanup.h"
+#include "core/alert.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+struct option_row {
+	const char *name;  /* without the dashes */
+	const char *value; /* what --help calls it; NULL: a flag */
+	const char *help;
+};
+
+static const struct option_row options[_OPTION_MAX] = {
+	[OPTION_CONFIG] = {"config", "FILE", "the daemon's configuration, which names its socket"},
+	[OPTION_JSON] = {"json", NULL, "JSON on stdout"},
+	[OPTION_HELP] = {"help", NULL, "this text"},
+	[OPTION_VERSION] = {"version", NULL, "the version of this tool"},
+	[OPTION_WAIT_READY] = {"wait-ready", "SECONDS",
+		"wait until the daemon guards everything, at most so long"},
+	[OPTION_FOLLOW] = {"follow", NULL, "go on with what comes, until interrupted"},
+	[OPTION_SINCE] = {"since", "WHEN",
+		"a duration back from now (10m, 24h, 7d), a date, or an RFC 3339 time"},
+	[OPTION_CONTAINER] = {"container", "NAME", "a container's name or id"},
+	[OPTION_IMAGE] = {"image", "REF", "an image's reference, as `execward status` shows it"},
+	[OPTION_PATH] = {"path", "PATH", "a path inside the container"},
+	[OPTION_SHA256] = {"sha256", "DIGEST", "64 hexadecimal digits"},
+	[OPTION_LIMIT] = {"limit", "N", "the newest N only, 1 to 100000 (1000)"},
+	[OPTION_REASON] = {"reason", "TEXT", "why; kept with the decision"},
+	[OPTION_FOR] = {"for", "DURATION", "how long it holds (10m, 24h, 30d)"},
+	[OPTION_DENY] = {"deny", NULL, "the entry of the denylist, not the approval"},
+};
+
+#define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
+
+/*
+ * Spelling: the word that somebody may have meant.
+ */
+#define WORD_MAX 24u /* letters; no verb or option is longer */
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Letters to insert, drop, replace or swap with their neighbour to get from one word to another. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[3][WORD_MAX + 1], n = strlen(a), m = strlen(b);
+
+	if (n > WORD_MAX || m > WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= m; j++)
+		row[0][j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t *now = row[i % 3], *last = row[(i - 1) % 3], *before = row[(i + 1) % 3];
+
+		now[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			now[j] = smaller(smaller(last[j], now[j - 1]) + 1,
+				last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = smaller(now[j], before[j - 2] + 1);
+		}
+	}
+	return row[n % 3][m];
+}
+
+/* Keeps @candidate in *near when it is closer to @word than what was found before. */
+static void consider(const char *word, const char *candidate, const char **near, size_t *best)
+{
+	size_t d = distance(word, candidate);
+
+	/* "stat" is far from "status" by letters, and meant all the same. */
+	if (strlen(word) >= 3 && !strncmp(word, candidate, strlen(word)))
+		d = 0;
+	if (d < *best && d <= 1 + strlen(candidate) / 4) {
+		*near = candidate;
+		*best = d;
+	}
+}
+
+static int refuse(const struct call *call, const char *word, const char *what, const char *near)
+{
+	_cleanup_free_ char *printable = text_for_terminal(word);
+
+	fprintf(stderr, "execward%s%s: %s: %s%s%s; see execward %s%s--help\n", call->verb ? " " : "",
+		call->verb ? call->verb->name : "", printable ?: "", what,
+		near ? ", did you mean " : "", near ?: "", call->verb ? call->verb->name : "",
+		call->verb ? " " : "");
+	return EX_USAGE;
+}
+
+/*
+ * Parsing.
+ */
+static unsigned int taken(const struct call *call)
+{
+	return COMMON | (call->verb ? call->verb->takes : TAKES(VERSION));
+}
+
+static int find_option(const struct call *call, const char *name, size_t size)
+{
+	for (int i = 0; i < _OPTION_MAX; i++)
+		if (taken(call) & 1u << i && !strncmp(options[i].name, name, size) &&
+			!options[i].name[size])
+			return i;
+	return -1;
+}
+
+static int unknown_option(const struct call *call, const char *word)
+{
+	_cleanup_free_ char *near = NULL;
+	const char *name = NULL;
+	size_t best = WORD_MAX;
+
+	for (int i = 0; i < _OPTION_MAX; i++)
+		if (taken(call) & 1u << i)
+			consider(word + strspn(word, "-"), options[i].name, &name, &best);
+	if (name && asprintf(&near, "--%s", name) < 0)
+		near = NULL;
+	return refuse(call, word, "unknown option", near);
+}
+
+/* One option at argv[*at]; moves *at past its value. */
+static int parse_option(int argc, char **argv, int *at, struct call *call)
+{
+	const char *word = argv[*at], *name = word + 2, *equals = strchr(name, '='), *value = "";
+	int i = find_option(call, name, equals ? (size_t)(equals - name) : strlen(name));
+
+	if (i < 0)
+		return unknown_option(call, word);
+	if (!options[i].value && equals)
+		return refuse(call, word, "takes no value", NULL);
+	if (options[i].value && equals)
+		value = equals + 1;
+	else if (options[i].value && *at + 1 < argc)
+		value = argv[++*at];
+	if (options[i].value && !*value)
+		return refuse(call, word, "needs a value", NULL);
+	if (options[i].value && call->values[i])
+		return refuse(call, word, "given twice", NULL);
+	call->values[i] = value;
+	return 0;
+}
+
+static int parse_word(
+	const char *word, const struct verb *verbs, size_t n_verbs, struct call *call)
+{
+	const char *near = NULL;
+	size_t best = WORD_MAX;
+
+	if (call->verb) {
+		if (!call->verb->argument || call->argument)
+			return refuse(call, word, "one argument too many", NULL);
+		if (!*word)
+			return refuse(call, word, "an empty argument", NULL);
+		call->argument = word;
+		return 0;
+	}
+	for (size_t i = 0; i < n_verbs; i++) {
+		if (!strcmp(verbs[i].name, word)) {
+			call->verb = &verbs[i];
+			return 0;
+		}
+		consider(word, verbs[i].name, &near, &best);
+	}
+	return refuse(call, word, "unknown verb", near);
+}
+
+/* What the verb cannot do without. */
+static int check(const struct call *call)
+{
+	const struct verb *verb = call->verb;
+
+	if (verb->argument && verb->argument[0] != '[' && !call->argument)
+		return refuse(call, verb->argument, "is missing", NULL);
+	for (int i = 0; i < _OPTION_MAX; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		if (!(verb->needs & 1u << i) || call->values[i])
+			continue;
+		if (asprintf(&text, "--%s %s", options[i].name, options[i].value) < 0)
+			text = NULL;
+		return refuse(call, text, "is missing", NULL);
+	}
+	return 0;
+}
+
+int arguments_parse(
+	int argc, char **argv, const struct verb *verbs, size_t n_verbs, struct call *ret_call)
+{
+	struct call call = {0};
+	bool only_words = false;
+	int r = 0;
+
+	for (int i = 1; i < argc && r == 0; i++) {
+		const char *word = argv[i];
+
+		if (only_words || word[0] != '-' || !word[1])
+			r = parse_word(word, verbs, n_verbs, &call);
+		else if (!strcmp(word, "--"))
+			only_words = true;
+		else if (!strcmp(word, "-h"))
+			call.values[OPTION_HELP] = "";
+		else if (word[1] != '-')
+			r = unknown_option(&call, word);
+		else
+			r = parse_option(argc, argv, &i, &call);
+	}
+	if (r == 0 && call.verb && !call_has(&call, OPTION_HELP))
+		r = check(&call);
+	if (r == 0)
+		*ret_call = call;
+	return r;
+}
+
+/*
+ * Help.
+ */
+static void print_option(FILE *stream, const struct option_row *row)
+{
+	int n = fprintf(stream, "  --%s%s%s", row->name, row->value ? " " : "", row->value ?: "");
+
+	fprintf(stream, "%*s%s\n", n < 24 ? 24 - n : 1, "", row->help);
+}
+
+void arguments_print_verb(FILE *stream, const struct verb *verb)
+{
+	fprintf(stream, "usage: execward %s", verb->name);
+	if (verb->argument)
+		fprintf(stream, " %s", verb->argument);
+	for (int i = 0; i < _OPTION_MAX; i++) {
+		bool needed = verb->needs & 1u << i;
+
+		if (verb->takes & 1u << i)
+			fprintf(stream, " %s--%s%s%s%s", needed ? "" : "[", options[i].name,
+				options[i].value ? " " : "", options[i].value ?: "", needed ? "" : "]");
+	}
+	fprintf(stream, " [--json]\n\n%s.\n", verb->summary);
+	if (verb->details)
+		fprintf(stream, "\n%s\n", verb->details);
+	fputc('\n', stream);
+	for (int i = 0; i < _OPTION_MAX; i++)
+		if ((verb->takes | COMMON) & 1u << i)
+			print_option(stream, &options[i]);
+}
+
+void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs)
+{
+	fputs("usage: execward [--config FILE] VERB [ARGUMENT] [OPTIONS]\n\n"
+	      "The exec firewall for containers: asks and tells the daemon execwardd.\n\n",
+		stream);
+	for (size_t i = 0; i < n_verbs; i++)
+		fprintf(stream, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
+	fputc('\n', stream);
+	for (int i = 0; i < _OPTION_MAX; i++)
+		if ((COMMON | TAKES(VERSION)) & 1u << i)
+			print_option(stream, &options[i]);
+	fputs("\n`execward VERB --help` shows a verb's own options. Exit codes: 0 fine, 1 rejected or\n"
+	      "findings, 64 and above operational errors: execward(1).\n",
+		stream);
+}
