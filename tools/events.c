@@ -1,233 +1,143 @@
-/* execward events, show: what was denied or reported. */
-#include "base/clock.h"
-#include "base/cleanup.h"
-#include "core/alert.h"
+/*
+ * execward events: what was denied or reported. What is on record is chosen by the daemon; what
+ * comes while it follows is sent whole and chosen here, by the same rules.
+ */
 #include "tools/client.h"
 #include "tools/print.h"
 #include "tools/since.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
-/* A duration back from now, or an RFC 3339 time in UTC. */
-int parse_since(const char *text, int64_t *ret_ns)
+#define LIMIT_MAX   100000 /* docs/control.md */
+#define ID_MATCH_MIN 12u   /* digits of a container's id that name it, as in the daemon's store */
+
+static const char *field(const json_t *fields, const char *key)
 {
-	struct tm tm = {0};
-	const char *end;
-	int64_t ns;
-
-	if (duration_parse(text, &ns) == 0) {
-		*ret_ns = clock_realtime_ns() - ns;
-		return 0;
-	}
-	end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (end && (!strcmp(end, "Z") || !*end)) {
-		*ret_ns = (int64_t)timegm(&tm) * NS_PER_SEC;
-		return 0;
-	}
-	fputs("execward: --since: a duration (10m, 24h) or a UTC time (2026-11-24T10:00:00Z)\n", stderr);
-	return EX_USAGE;
+	return raw_of(fields, key) ?: "";
 }
 
-static enum colour colour_of(const char *verdict)
+static void print_event(const struct tool *tool, const json_t *alert)
 {
-	if (!strcmp(verdict, "deny"))
-		return COLOUR_BAD;
-	return strcmp(verdict, "would_deny") ? COLOUR_GOOD : COLOUR_WARN;
-}
-
-static void print_event(const struct tool *tool, json_t *alert)
-{
-	json_t *f = json_object_get(alert, "output_fields");
-	json_t *by = json_object_get(f, "execward.dropped_by");
+	const json_t *f = json_object_get(alert, "output_fields");
+	const json_t *by = json_object_get(f, "execward.dropped_by");
 	_cleanup_free_ char *verdict = text_of(f, "execward.verdict"),
 			    *reason = text_of(f, "execward.reason"),
-			    *name = text_of(f, "container.name"), *id = text_of(f, "container.id"),
-			    *path = text_of(f, "proc.exepath"), *user = text_of(f, "user.name"),
-			    *event = text_of(f, "execward.event_id"), *writer = text_of(by, "exe");
-	int64_t count = json_integer_value(json_object_get(f, "execward.count"));
-	char time[32];
+			    *container = text_safe(
+				    raw_of(f, "container.name") ?: raw_of(f, "container.id")),
+			    *path = text_of(f, "proc.exepath"), *event = text_of(f, "execward.event_id"),
+			    *user = text_safe(raw_of(f, "user.name")), *uid = text_of(f, "user.uid");
+	json_int_t count = number_of(f, "execward.count");
+	char time[LOCAL_TIME_SIZE];
 
-	local_time(json_integer_value(json_object_get(f, "evt.time")), time);
+	local_time(number_of(f, "evt.time"), time);
 	printf("%s  ", time);
-	print_word(tool, colour_of(verdict), verdict);
-	printf("  %s  %s  %s  by user %s", reason, strcmp(name, "-") ? name : id, path, user);
-	if (json_is_object(by))
-		printf("  dropped by %s", strcmp(writer, "-") ? writer : "(writer gone)");
+	print_word(tool, colour_of_verdict(verdict), verdict);
+	printf("  %s  %s  %s  by %s%s", reason, container, path, strcmp(user, "-") ? "" : "uid ",
+		strcmp(user, "-") ? user : uid);
+	if (json_is_object(by)) {
+		_cleanup_free_ char *exe = text_of(by, "exe"), *pid = text_of(by, "pid"),
+				    *who = text_of(by, "uid");
+
+		printf("  dropped by %s pid %s uid %s", strcmp(exe, "-") ? exe : "(gone)", pid, who);
+	}
 	if (count > 1)
-		printf("  x%lld", (long long)count);
+		printf("  x%lld", count);
 	printf("  %s\n", event);
-	fflush(stdout);
 }
 
-static int event_line(json_t *alert, const char *line, void *userdata)
+static bool container_is(const json_t *f, const char *name)
 {
-	const struct tool *tool = userdata;
+	const char *id = field(f, "execward.container_id");
 
-	(void)line;
-	if (tool->json)
-		print_json(alert);
-	else
-		print_event(tool, alert);
-	return fflush(stdout) == EOF ? EX_IOERR : 0;
+	return !strcmp(field(f, "container.name"), name) ||
+	       !strcmp(field(f, "execward.container_key"), name) || !strcmp(id, name) ||
+	       (strlen(name) >= ID_MATCH_MIN && !strncmp(id, name, strlen(name)));
 }
 
-struct query_options {
-	const char *since, *container, *path, *sha256, *limit;
-	bool follow;
+struct listing {
+	const struct tool *tool;
+	const struct call *call;
 };
 
-static int build_query(const struct query_options *o, json_t *request)
+static bool is_asked_for(const struct call *call, const json_t *alert)
 {
-	int64_t since_ns = 0;
-	int r = o->since ? parse_since(o->since, &since_ns) : 0;
+	const json_t *f = json_object_get(alert, "output_fields");
+	const char *container = call->values[OPTION_CONTAINER], *path = call->values[OPTION_PATH],
+		   *sha256 = call->values[OPTION_SHA256];
 
-	if (r != 0)
-		return r;
-	json_object_set_new(request, "request", json_string("events"));
-	if (o->since)
-		json_object_set_new(request, "since_ns", json_integer(since_ns));
-	if (o->container)
-		json_object_set_new(request, "container", json_string(o->container));
-	if (o->path)
-		json_object_set_new(request, "path", json_string(o->path));
-	if (o->sha256)
-		json_object_set_new(request, "sha256", json_string(o->sha256));
-	if (o->limit)
-		json_object_set_new(request, "limit", json_integer(strtoll(o->limit, NULL, 10)));
-	if (o->follow)
-		json_object_set_new(request, "follow", json_true());
+	if (container && !container_is(f, container))
+		return false;
+	if (path && strcmp(field(f, "proc.exepath"), path))
+		return false;
+	return !sha256 || !strcasecmp(field(f, "execward.sha256"), sha256);
+}
+
+static int print_one(const json_t *event, const char *text, size_t size, void *userdata)
+{
+	const struct listing *listing = userdata;
+	bool follow = call_has(listing->call, OPTION_FOLLOW);
+
+	if (follow && !is_asked_for(listing->call, event))
+		return 0;
+	if (listing->tool->json) {
+		fwrite(text, 1, size, stdout);
+		putchar('\n');
+	} else {
+		print_event(listing->tool, event);
+	}
+	if (follow)
+		(void)fflush(stdout);
+	return ferror(stdout) ? EX_IOERR : 0;
+}
+
+static int set_limit(json_t *request, const char *text)
+{
+	char *end;
+	long limit;
+
+	errno = 0;
+	limit = strtol(text, &end, 10);
+	if (errno != 0 || *end || limit < 1 || limit > LIMIT_MAX) {
+		fprintf(stderr, "execward events: --limit: 1 to %d\n", LIMIT_MAX);
+		return EX_USAGE;
+	}
+	json_object_set_new(request, "limit", json_integer(limit));
 	return 0;
 }
 
-/* A follower sees every event; the container is compared here. */
-struct follower {
-	const struct tool *tool;
-	const char *container;
-};
-
-static int follow_line(json_t *alert, const char *line, void *userdata)
+static int build(const struct call *call, json_t *request)
 {
-	const struct follower *follower = userdata;
-	json_t *f = json_object_get(alert, "output_fields");
-	const char *name = json_string_value(json_object_get(f, "container.name"));
-	const char *id = json_string_value(json_object_get(f, "execward.container_id"));
-
-	if (follower->container && (!name || strcmp(name, follower->container)) &&
-		(!id || strncmp(id, follower->container, strlen(follower->container))))
-		return 0;
-	return event_line(alert, line, (void *)(uintptr_t)follower->tool);
-}
-
-int verb_events(const struct tool *tool, int argc, char **argv)
-{
-	struct query_options o = {0};
-	const struct option_row rows[] = {{"since", &o.since, NULL}, {"container", &o.container, NULL},
-		{"path", &o.path, NULL}, {"sha256", &o.sha256, NULL}, {"limit", &o.limit, NULL},
-		{"follow", NULL, &o.follow}, {NULL, NULL, NULL}};
-	struct follower follower = {.tool = tool};
-	json_t *request = json_object();
-	int n, r = parse_verb(argc, argv, rows, NULL, 0, &n);
+	int64_t since_ns;
+	int r = request_set(request, "container", call->values[OPTION_CONTAINER]);
 
 	if (r == 0)
-		r = build_query(&o, request);
+		r = request_set(request, "path", call->values[OPTION_PATH]);
+	if (r == 0)
+		r = request_set(request, "sha256", call->values[OPTION_SHA256]);
+	if (r == 0 && call_has(call, OPTION_LIMIT))
+		r = set_limit(request, call->values[OPTION_LIMIT]);
+	if (r == 0 && call_has(call, OPTION_SINCE)) {
+		r = parse_since("events", call->values[OPTION_SINCE], &since_ns);
+		if (r == 0)
+			json_object_set_new(request, "since_ns", json_integer(since_ns));
+	}
+	if (call_has(call, OPTION_FOLLOW))
+		json_object_set_new(request, "follow", json_true());
+	return r;
+}
+
+int verb_events(const struct tool *tool, const struct call *call)
+{
+	struct listing listing = {tool, call};
+	json_t *request = request_new("events");
+	int r = build(call, request);
+
 	if (r != 0) {
 		json_decref(request);
 		return r;
 	}
-	follower.container = o.follow ? o.container : NULL;
-	r = client_each(tool, request, "event", follow_line, &follower);
-	/* A daemon that ends closes its followers: that is no failure of theirs. */
-	return r;
-}
-
-static void print_fields(const char *title, json_t *fields, const char *const *keys)
-{
-	printf("\n%s\n", title);
-	for (; *keys; keys++) {
-		_cleanup_free_ char *text = text_of(fields, *keys);
-
-		if (text && strcmp(text, "-"))
-			printf("  %-32s %s\n", *keys, text);
-	}
-}
-
-static void print_next(json_t *f)
-{
-	_cleanup_free_ char *sha256 = text_of(f, "execward.sha256"), *image = text_of(f, "execward.image");
-
-	printf("\nwhat to do\n");
-	if (!strcmp(sha256, "-")) {
-		puts("  no digest is known: nothing can vouch for it");
-		return;
-	}
-	printf("  to let it run:   execward approve %s%s%s --reason '...'\n", sha256,
-		strcmp(image, "-") ? " --image " : "", strcmp(image, "-") ? image : "");
-	printf("  to see why:      execward explain %s\n", sha256);
-}
-
-static int show_line(json_t *alert, const char *line, void *userdata)
-{
-	static const char *const what[] = {"proc.exepath", "execward.verdict", "execward.reason",
-		"execward.rule_reason", "execward.origin", "execward.copy_of", "execward.sha256",
-		"execward.size", "execward.kind", "execward.mode", "execward.count", "execward.fault", NULL};
-	static const char *const where[] = {"container.name", "execward.container_id", "execward.image",
-		"execward.runtime", "k8s.ns.name", "k8s.pod.name", "execward.host_path", NULL};
-	static const char *const who[] = {"proc.pid", "proc.cmdline", "proc.cwd", "proc.pname",
-		"proc.aname[2]", "user.name", "user.uid", "user.loginuid", NULL};
-	static const char *const writer[] = {"exe", "cmdline", "pid", "uid", "time", NULL};
-	json_t *f = json_object_get(alert, "output_fields");
-	_cleanup_free_ char *time = text_of(alert, "time"), *rule = text_of(alert, "rule"),
-			    *event = text_of(f, "execward.event_id");
-
-	(void)userdata;
-	(void)line;
-	printf("event %s, %s\n%s\n", event, time, rule);
-	print_fields("what", f, what);
-	print_fields("where", f, where);
-	print_fields("who", f, who);
-	if (json_is_object(json_object_get(f, "execward.dropped_by")))
-		print_fields("dropped by", json_object_get(f, "execward.dropped_by"), writer);
-	print_next(f);
-	return 0;
-}
-
-struct counted {
-	const struct tool *tool;
-	unsigned int n;
-};
-
-static int show_counted(json_t *alert, const char *line, void *userdata)
-{
-	struct counted *counted = userdata;
-
-	counted->n++;
-	if (!counted->tool->json)
-		return show_line(alert, line, NULL);
-	print_json(alert);
-	return 0;
-}
-
-int verb_show(const struct tool *tool, int argc, char **argv)
-{
-	const struct option_row rows[] = {{NULL, NULL, NULL}};
-	struct counted counted = {.tool = tool};
-	const char *event = NULL;
-	int n, r = parse_verb(argc, argv, rows, &event, 1, &n);
-
-	if (r == 0 && n != 1) {
-		fputs("execward show: name an event, as `execward events` shows it\n", stderr);
-		r = EX_USAGE;
-	}
-	if (r == 0)
-		r = client_each(tool,
-			json_pack("{s:s, s:s}", "request", "events", "event_id", event), "event",
-			show_counted, &counted);
-	if (r == 0 && counted.n == 0) {
-		fputs("execward show: no such event\n", stderr);
-		r = 1;
-	}
-	return r;
+	return client_events(tool, request, print_one, &listing);
 }

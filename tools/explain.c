@@ -1,102 +1,147 @@
-/* execward explain: everything on record about one program. */
+/* execward explain: everything on record about one program, and what its next exec would be. */
 #include "base/cleanup.h"
-#include "core/alert.h"
 #include "tools/client.h"
-#include "tools/print.h"
+#include "tools/table.h"
+#include "tools/target.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sysexits.h>
 
-/* An event id is <hex>-<hex>, a digest 64 digits; everything else is a path. */
-static const char *kind_of(const char *target)
+static void print_list(const char *title, const json_t *list, const char *nothing)
 {
-	struct digest digest;
-	size_t n = strspn(target, "0123456789abcdef");
-
-	if (digest_from_hex(target, &digest) == 0)
-		return "sha256";
-	if (n > 0 && target[n] == '-' && target[n + 1] &&
-		!target[n + 1 + strspn(target + n + 1, "0123456789abcdef")])
-		return "event_id";
-	return "path";
-}
-
-static void print_list(const char *title, json_t *list)
-{
+	const json_t *item;
 	size_t i;
-	json_t *item;
 
-	printf("%s:", title);
+	printf("%-16s", title);
 	if (json_array_size(list) == 0)
-		fputs(" nobody", stdout);
+		fputs(nothing, stdout);
 	json_array_foreach(list, i, item)
 	{
-		_cleanup_free_ char *text = text_for_terminal(json_string_value(item));
+		_cleanup_free_ char *text = text_safe(json_string_value(item));
 
-		printf(" %s", text ?: "");
+		printf("%s%s", i > 0 ? ", " : "", text);
 	}
 	putchar('\n');
 }
 
-static void print_drop(json_t *drop)
+static void print_would(const struct tool *tool, const json_t *would)
 {
-	json_t *writer = json_object_get(drop, "writer");
-	_cleanup_free_ char *path = text_of(drop, "path"), *name = text_of(drop, "container_name"),
-			    *exe = text_of(writer, "exe"), *cmdline = text_of(writer, "cmdline");
-	char time[32];
+	_cleanup_free_ char *verdict = text_of(would, "verdict"), *reason = text_of(would, "reason"),
+			    *mode = text_of(would, "mode"), *rule = text_of(would, "rule_reason"),
+			    *line = text_of(would, "rule_line");
 
-	local_time(json_integer_value(json_object_get(drop, "time_ns")), time);
-	printf("  %s  %s in %s by ", time, path, name);
-	if (json_is_true(json_object_get(writer, "gone")))
-		printf("pid %lld (writer gone)\n",
-			(long long)json_integer_value(json_object_get(writer, "pid")));
-	else
-		printf("%s (%s), uid %lld\n", exe, cmdline,
-			(long long)json_integer_value(json_object_get(writer, "uid")));
+	printf("%-16s", "next exec");
+	print_word(tool, colour_of_verdict(verdict), verdict);
+	printf(" (%s, mode %s)\n", reason, mode);
+	if (raw_of(would, "rule_reason"))
+		printf("%-16s%s (line %s of the configuration)\n", "rule", rule, line);
 }
 
-static void print_explain(const struct tool *tool, json_t *x)
+static void print_grants(const struct tool *tool, const json_t *grants)
 {
-	json_t *would = json_object_get(x, "would"), *item;
-	_cleanup_free_ char *sha256 = text_of(x, "sha256"), *origin = text_of(x, "origin"),
-			    *copy_of = text_of(x, "copy_of"), *verdict = text_of(would, "verdict"),
-			    *reason = text_of(would, "reason"), *mode = text_of(would, "mode");
+	static const char *const headers[] = {"KIND", "IMAGE", "UNTIL", "REASON", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(headers);
+	const json_t *grant;
 	size_t i;
 
-	printf("sha256: %s\norigin: %s\n", sha256, origin);
-	if (strcmp(copy_of, "-"))
-		printf("copy of: %s\n", copy_of);
-	print_list("seen at", json_object_get(x, "paths"));
-	print_list("vouched for by", json_object_get(x, "vouchers"));
-	fputs("next exec: ", stdout);
-	print_word(tool, strcmp(verdict, "allow") ? COLOUR_BAD : COLOUR_GOOD, verdict);
-	printf(" (%s, mode %s)\n", reason, mode);
-	printf("dropped: %zu\n", json_array_size(json_object_get(x, "drops")));
-	json_array_foreach(json_object_get(x, "drops"), i, item)
-		print_drop(item);
-	printf("verdicts on record: %zu\n", json_array_size(json_object_get(x, "events")));
+	json_array_foreach(grants, i, grant)
+	{
+		json_int_t expires_ns = number_of(grant, "expires_ns");
+		char until[LOCAL_TIME_SIZE];
+
+		local_time(expires_ns, until);
+		table_add(table, COLOUR_NONE, raw_of(grant, "kind"));
+		table_add(table, COLOUR_NONE, raw_of(grant, "image") ?: "*");
+		table_add(table, COLOUR_NONE, expires_ns > 0 ? until : "revoked");
+		table_add(table, COLOUR_NONE, raw_of(grant, "reason"));
+	}
+	printf("\ngrants: %zu\n", json_array_size(grants));
+	table_print(tool, table);
 }
 
-int verb_explain(const struct tool *tool, int argc, char **argv)
+static void print_drops(const struct tool *tool, const json_t *drops)
 {
-	const char *target = NULL, *container = NULL, *image = NULL;
-	const struct option_row rows[] = {
-		{"container", &container, NULL}, {"image", &image, NULL}, {NULL, NULL, NULL}};
-	json_t *request, *answer = NULL;
-	int n, r = parse_verb(argc, argv, rows, &target, 1, &n);
+	static const char *const headers[] = {
+		"WRITTEN", "CONTAINER", "PATH", "BY", "PID", "UID", "COMMAND LINE", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(headers);
+	const json_t *drop;
+	size_t i;
 
-	if (r == 0 && n != 1) {
-		fputs("execward explain: name a path, a SHA-256 or an event\n", stderr);
-		r = EX_USAGE;
+	json_array_foreach(drops, i, drop)
+	{
+		const json_t *writer = json_object_get(drop, "writer");
+		bool gone = json_is_true(json_object_get(writer, "gone"));
+		_cleanup_free_ char *pid = text_of(writer, "pid"), *uid = text_of(writer, "uid");
+		char time[LOCAL_TIME_SIZE];
+
+		local_time(number_of(drop, "time_ns"), time);
+		table_add(table, COLOUR_NONE, time);
+		table_add(table, COLOUR_NONE,
+			raw_of(drop, "container_name") ?: raw_of(drop, "container_id"));
+		table_add(table, COLOUR_NONE, raw_of(drop, "path"));
+		table_add(table, COLOUR_NONE, raw_of(writer, "exe") ?: gone ? "(gone)" : NULL);
+		table_add(table, COLOUR_NONE, pid);
+		table_add(table, COLOUR_NONE, uid);
+		table_add(table, COLOUR_NONE, raw_of(writer, "cmdline"));
 	}
-	if (r != 0)
+	printf("\nwritten at runtime: %zu\n", json_array_size(drops));
+	table_print(tool, table);
+}
+
+static void print_events(const struct tool *tool, const json_t *events)
+{
+	static const char *const headers[] = {
+		"TIME", "VERDICT", "REASON", "CONTAINER", "PATH", "TIMES", "EVENT", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(headers);
+	const json_t *alert;
+	size_t i;
+
+	json_array_foreach(events, i, alert)
+	{
+		const json_t *f = json_object_get(alert, "output_fields");
+		const char *verdict = raw_of(f, "execward.verdict") ?: "-";
+		_cleanup_free_ char *count = text_of(f, "execward.count");
+		char time[LOCAL_TIME_SIZE];
+
+		local_time(number_of(f, "evt.time"), time);
+		table_add(table, COLOUR_NONE, time);
+		table_add(table, colour_of_verdict(verdict), verdict);
+		table_add(table, COLOUR_NONE, raw_of(f, "execward.reason"));
+		table_add(table, COLOUR_NONE, raw_of(f, "container.name") ?: raw_of(f, "container.id"));
+		table_add(table, COLOUR_NONE, raw_of(f, "proc.exepath"));
+		table_add(table, COLOUR_NONE, count);
+		table_add(table, COLOUR_NONE, raw_of(f, "execward.event_id"));
+	}
+	printf("\nverdicts on record: %zu\n", json_array_size(events));
+	table_print(tool, table);
+}
+
+static void print_explain(const struct tool *tool, const json_t *x)
+{
+	_cleanup_free_ char *target = text_of(x, "target"), *sha256 = text_of(x, "sha256"),
+			    *origin = text_of(x, "origin"), *copy_of = text_of(x, "copy_of");
+
+	printf("%-16s%s\n%-16s%s\n%-16s%s\n", "about", target, "sha256", sha256, "origin", origin);
+	if (raw_of(x, "copy_of"))
+		printf("%-16s%s\n", "copy of", copy_of);
+	print_list("seen at", json_object_get(x, "paths"), "nowhere");
+	print_list("vouched for by", json_object_get(x, "vouchers"), "nobody");
+	print_would(tool, json_object_get(x, "would"));
+	print_grants(tool, json_object_get(x, "grants"));
+	print_drops(tool, json_object_get(x, "drops"));
+	print_events(tool, json_object_get(x, "events"));
+}
+
+int verb_explain(const struct tool *tool, const struct call *call)
+{
+	json_t *request = request_new("explain"), *answer = NULL;
+	int r = target_set_explained(tool, call, request);
+
+	if (r == 0)
+		r = request_set(request, "image", call->values[OPTION_IMAGE]);
+	if (r != 0) {
+		json_decref(request);
 		return r;
-	request = json_pack("{s:s, s:s, s:s*, s:s*}", "request", "explain", kind_of(target), target,
-		"container", container, "image", image);
-	if (!request) {
-		fputs("execward explain: the name is not UTF-8: give the SHA-256\n", stderr);
-		return EX_USAGE;
 	}
 	r = client_ask(tool, request, &answer);
 	if (r != 0)

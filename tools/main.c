@@ -115,7 +115,7 @@ static int flush(int r)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return r;
 	if (poll(&reader, 1, 0) == 1 && reader.revents & POLLERR)
-		return r;
+		return r == EX_IOERR ? EX_OK : r;
 	fputs("execward: stdout could not be written\n", stderr);
 	return r > 1 ? r : EX_IOERR;
 }

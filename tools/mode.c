@@ -1,21 +1,22 @@
-/* execward mode, reload. */
-#include "base/cleanup.h"
+/* execward mode: shows it, or puts an operator's over the configuration's. */
+#include "core/types.h"
 #include "tools/client.h"
 #include "tools/print.h"
+#include "tools/since.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-static void print_mode(const struct tool *tool, json_t *answer)
+static void print_mode(const struct tool *tool, const json_t *answer)
 {
 	_cleanup_free_ char *mode = text_of(answer, "mode"), *source = text_of(answer, "source"),
 			    *fallback = text_of(answer, "fallback");
-	int64_t until_ns = json_integer_value(json_object_get(answer, "until_ns"));
-	char until[32];
+	json_int_t until_ns = number_of(answer, "until_ns");
+	char until[LOCAL_TIME_SIZE];
 
-	print_word(tool, strcmp(mode, "enforce") ? COLOUR_WARN : COLOUR_GOOD, mode);
-	printf(" (by %s)", source);
+	print_word(tool, colour_of_mode(mode), mode);
+	printf(", by %s", strcmp(source, "config") ? "an operator" : "the configuration");
 	if (until_ns > 0) {
 		local_time(until_ns, until);
 		printf(", until %s, then %s", until, fallback);
@@ -23,28 +24,39 @@ static void print_mode(const struct tool *tool, json_t *answer)
 	putchar('\n');
 }
 
-int verb_mode(const struct tool *tool, int argc, char **argv)
+/* What can be told without the daemon. */
+static int check(const struct call *call)
 {
-	const char *duration = NULL, *mode = NULL;
-	const struct option_row rows[] = {{"for", &duration, NULL}, {NULL, NULL, NULL}};
-	json_t *request, *answer = NULL;
-	int64_t for_ns = 0;
-	int n, r = parse_verb(argc, argv, rows, &mode, 1, &n);
+	const char *mode = call->argument;
 
-	if (r != 0)
-		return r;
-	if (duration && (duration_parse(duration, &for_ns) < 0 || for_ns == 0)) {
-		fputs("execward mode: --for: a duration such as 10m, 24h, 30d\n", stderr);
+	if (!mode && call_has(call, OPTION_FOR)) {
+		fputs("execward mode: --for: name the mode, too\n", stderr);
 		return EX_USAGE;
 	}
-	if (n == 1 && !strcmp(mode, "learn") && !duration) {
+	if (mode && strcmp(mode, "config") && mode_from_name(mode) == MODE_UNSET) {
+		fputs("execward mode: one of report, enforce, learn, config\n", stderr);
+		return EX_USAGE;
+	}
+	if (mode && mode_from_name(mode) == MODE_LEARN && !call_has(call, OPTION_FOR)) {
 		fputs("execward mode: learn always has an end: execward mode learn --for 24h\n", stderr);
 		return EX_USAGE;
 	}
-	request = json_pack("{s:s}", "request", "mode");
-	if (n == 1)
-		json_object_set_new(request, "mode", json_string(mode));
-	if (duration)
+	return 0;
+}
+
+int verb_mode(const struct tool *tool, const struct call *call)
+{
+	json_t *request, *answer = NULL;
+	int64_t for_ns = 0;
+	int r = check(call);
+
+	if (r == 0 && call_has(call, OPTION_FOR))
+		r = parse_for("mode", call->values[OPTION_FOR], &for_ns);
+	if (r != 0)
+		return r;
+	request = request_new("mode");
+	(void)request_set(request, "mode", call->argument);
+	if (for_ns > 0)
 		json_object_set_new(request, "for_ns", json_integer(for_ns));
 	r = client_ask(tool, request, &answer);
 	if (r != 0)
@@ -53,24 +65,6 @@ int verb_mode(const struct tool *tool, int argc, char **argv)
 		print_json(answer);
 	else
 		print_mode(tool, answer);
-	json_decref(answer);
-	return 0;
-}
-
-int verb_reload(const struct tool *tool, int argc, char **argv)
-{
-	const struct option_row rows[] = {{NULL, NULL, NULL}};
-	json_t *answer = NULL;
-	int n, r = parse_verb(argc, argv, rows, NULL, 0, &n);
-
-	if (r == 0)
-		r = client_ask(tool, json_pack("{s:s}", "request", "reload"), &answer);
-	if (r != 0)
-		return r;
-	if (tool->json)
-		print_json(answer);
-	else
-		puts("reloaded");
 	json_decref(answer);
 	return 0;
 }

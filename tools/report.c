@@ -1,109 +1,181 @@
-/* execward report: denials over a period, by container, program and writer. */
+/*
+ * execward report: denials over a period, by container, program, writer and reason. Counted here
+ * from the daemon's events, each of which stands for as many execs as its count says.
+ */
 #include "base/clock.h"
 #include "base/cleanup.h"
-#include "core/alert.h"
 #include "tools/client.h"
 #include "tools/print.h"
 #include "tools/since.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
-#define REPORT_TOP 10u /* rows of each table */
+#define EVENTS_MAX 100000 /* of one request; docs/control.md */
+#define SHOWN_ROWS 10u    /* of each table, in text */
 
-struct report {
-	json_t *containers, *programs, *writers, *reasons; /* name -> count */
-	json_int_t events, execs;
+enum axis {
+	AXIS_CONTAINER = 0,
+	AXIS_IMAGE,
+	AXIS_PROGRAM,
+	AXIS_WRITER,
+	AXIS_REASON,
+	_AXIS_MAX,
 };
 
-static void add(json_t *table, const char *name, json_int_t count)
-{
-	json_int_t before = json_integer_value(json_object_get(table, name ?: "-"));
+static const char *const axis_names[_AXIS_MAX] = {"containers", "images", "programs", "writers",
+	"reasons"};
+static const char *const axis_titles[_AXIS_MAX] = {
+	"by container", "by image", "by program", "by who dropped it", "by reason"};
 
-	json_object_set_new(table, name ?: "-", json_integer(before + count));
+struct report {
+	json_t *counts[_AXIS_MAX]; /* name -> execs */
+	json_int_t read, events, execs, denied;
+};
+
+static void report_done(struct report *report)
+{
+	for (size_t i = 0; i < _AXIS_MAX; i++)
+		json_decref(report->counts[i]);
 }
 
-static const char *get(json_t *object, const char *key)
+static void count(struct report *report, enum axis axis, const char *name, json_int_t execs)
 {
-	return json_string_value(json_object_get(object, key));
+	json_t *table = report->counts[axis];
+	const char *key = name ?: "(unknown)";
+
+	json_object_set_new(table, key, json_integer(number_of(table, key) + execs));
 }
 
-static int add_event(json_t *alert, const char *line, void *userdata)
+static int count_event(const json_t *event, const char *text, size_t size, void *userdata)
 {
+	const json_t *f = json_object_get(event, "output_fields");
+	const char *verdict = raw_of(f, "execward.verdict") ?: "allow";
+	json_int_t execs = number_of(f, "execward.count") ?: 1;
 	struct report *report = userdata;
-	json_t *f = json_object_get(alert, "output_fields");
-	json_int_t count = json_integer_value(json_object_get(f, "execward.count"));
-	const char *verdict = get(f, "execward.verdict");
 
-	(void)line;
-	if (!verdict || !strcmp(verdict, "allow"))
+	(void)text;
+	(void)size;
+	report->read++;
+	if (!strcmp(verdict, "allow"))
 		return 0;
 	report->events++;
-	report->execs += count;
-	add(report->containers, get(f, "container.name") ?: get(f, "container.id"), count);
-	add(report->programs, get(f, "proc.exepath"), count);
-	add(report->reasons, get(f, "execward.reason"), count);
-	add(report->writers, get(json_object_get(f, "execward.dropped_by"), "exe") ?: "(not known)", count);
+	report->execs += execs;
+	if (!strcmp(verdict, "deny"))
+		report->denied += execs;
+	count(report, AXIS_CONTAINER, raw_of(f, "container.name") ?: raw_of(f, "container.id"), execs);
+	count(report, AXIS_IMAGE, raw_of(f, "execward.image"), execs);
+	count(report, AXIS_PROGRAM, raw_of(f, "proc.exepath"), execs);
+	count(report, AXIS_WRITER, raw_of(json_object_get(f, "execward.dropped_by"), "exe"), execs);
+	count(report, AXIS_REASON, raw_of(f, "execward.reason"), execs);
 	return 0;
 }
 
-static void print_table(const char *title, json_t *table)
+/*
+ * The most first, then by name: the same events give the same report.
+ */
+struct ranked {
+	const char *name;
+	json_int_t execs;
+};
+
+static int by_rank(const void *a, const void *b)
 {
-	_cleanup_free_ bool *used = calloc(json_object_size(table) + 1, sizeof(bool));
+	const struct ranked *x = a, *y = b;
 
-	printf("\n%s\n", title);
-	for (unsigned int row = 0; used && row < REPORT_TOP; row++) {
-		json_int_t best = -1;
-		size_t at = 0, best_at = 0;
-		const char *name, *best_name = NULL;
-		json_t *value;
-
-		json_object_foreach(table, name, value)
-		{
-			if (!used[at] && json_integer_value(value) > best) {
-				best = json_integer_value(value);
-				best_name = name;
-				best_at = at;
-			}
-			at++;
-		}
-		if (!best_name)
-			break;
-		used[best_at] = true;
-		_cleanup_free_ char *text = text_for_terminal(best_name);
-		printf("  %8lld  %s\n", (long long)best, text ?: "");
-	}
+	if (x->execs != y->execs)
+		return x->execs > y->execs ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
-int verb_report(const struct tool *tool, int argc, char **argv)
+static json_t *rank(json_t *counts)
 {
-	const char *since = "24h";
-	const struct option_row rows[] = {{"since", &since, NULL}, {NULL, NULL, NULL}};
-	struct report report = {json_object(), json_object(), json_object(), json_object(), 0, 0};
-	int64_t since_ns;
-	json_t *all;
-	int n, r = parse_verb(argc, argv, rows, NULL, 0, &n);
+	size_t n = json_object_size(counts), i = 0;
+	_cleanup_free_ struct ranked *rows = calloc(n + 1, sizeof(*rows));
+	json_t *array = json_array(), *value;
+	const char *name;
 
-	if (r == 0)
-		r = parse_since(since, &since_ns);
-	if (r == 0)
-		r = client_each(tool,
-			json_pack("{s:s, s:I, s:i}", "request", "events", "since_ns",
-				(json_int_t)since_ns, "limit", 100000),
-			"event", add_event, &report);
-	all = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "events", report.events, "execs", report.execs,
-		"containers", report.containers, "programs", report.programs, "writers",
-		report.writers, "reasons", report.reasons);
-	if (r == 0 && tool->json) {
-		print_json(all);
-	} else if (r == 0) {
-		printf("since %s: %lld programs refused or reported, %lld attempts\n", since,
-			(long long)report.events, (long long)report.execs);
-		print_table("by container", report.containers);
-		print_table("by program", report.programs);
-		print_table("by reason", report.reasons);
-		print_table("by who dropped it", report.writers);
+	if (!rows)
+		return array;
+	json_object_foreach(counts, name, value)
+		rows[i++] = (struct ranked){name, json_integer_value(value)};
+	qsort(rows, n, sizeof(*rows), by_rank);
+	for (i = 0; i < n; i++)
+		json_array_append_new(array,
+			json_pack("{s:s, s:I}", "name", rows[i].name, "execs", rows[i].execs));
+	return array;
+}
+
+static json_t *report_json(const struct report *report, int64_t since_ns, int64_t until_ns)
+{
+	json_t *all = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "since_ns", (json_int_t)since_ns,
+		"until_ns", (json_int_t)until_ns, "programs_refused", report->events, "execs",
+		report->execs, "denied", report->denied, "truncated", report->read >= EVENTS_MAX);
+
+	for (size_t i = 0; i < _AXIS_MAX; i++)
+		json_object_set_new(all, axis_names[i], rank(report->counts[i]));
+	return all;
+}
+
+static void print_axis(const char *title, const json_t *rows)
+{
+	const json_t *row;
+	size_t i;
+
+	printf("\n%s\n", title);
+	json_array_foreach(rows, i, row)
+	{
+		_cleanup_free_ char *name = text_of(row, "name");
+
+		if (i == SHOWN_ROWS)
+			break;
+		printf("  %8lld  %s\n", number_of(row, "execs"), name);
 	}
+	if (json_array_size(rows) > SHOWN_ROWS)
+		printf("  and %zu more: --json\n", json_array_size(rows) - SHOWN_ROWS);
+}
+
+static void print_report(const json_t *all)
+{
+	json_int_t execs = number_of(all, "execs"), denied = number_of(all, "denied");
+	char since[LOCAL_TIME_SIZE], until[LOCAL_TIME_SIZE];
+
+	local_time(number_of(all, "since_ns"), since);
+	local_time(number_of(all, "until_ns"), until);
+	printf("%s to %s\n%lld execs that nobody vouched for: %lld denied, %lld reported\n", since,
+		until, execs, denied, execs - denied);
+	if (json_is_true(json_object_get(all, "truncated")))
+		printf("only the newest %d events were counted: choose a later --since\n", EVENTS_MAX);
+	if (execs == 0)
+		return;
+	for (size_t i = 0; i < _AXIS_MAX; i++)
+		print_axis(axis_titles[i], json_object_get(all, axis_names[i]));
+}
+
+int verb_report(const struct tool *tool, const struct call *call)
+{
+	_cleanup_(report_done) struct report report = {0};
+	int64_t since_ns, now_ns = clock_realtime_ns();
+	json_t *request, *all;
+	int r = parse_since("report", call->values[OPTION_SINCE] ?: "24h", &since_ns);
+
+	if (r != 0)
+		return r;
+	for (size_t i = 0; i < _AXIS_MAX; i++)
+		report.counts[i] = json_object();
+	request = request_new("events");
+	json_object_set_new(request, "since_ns", json_integer(since_ns));
+	json_object_set_new(request, "limit", json_integer(EVENTS_MAX));
+	r = client_events(tool, request, count_event, &report);
+	if (r != 0)
+		return r;
+	all = report_json(&report, since_ns, now_ns);
+	if (tool->json)
+		print_json(all);
+	else
+		print_report(all);
 	json_decref(all);
-	return r;
+	return 0;
 }

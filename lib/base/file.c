@@ -4,10 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #define READ_CHUNK   4096u  /* bytes; a /proc file is rarely larger */
@@ -26,7 +27,8 @@ static int read_all(int fd, size_t max_bytes, bool truncate, char **ret_data, si
 
 			room = room ? room * 2 : READ_CHUNK;
 			if (room > max_bytes)
-				room = max_bytes + 1; /* one more byte tells "exactly full" from "too long" */
+				room = max_bytes +
+				       1; /* one more byte tells "exactly full" from "too long" */
 			grown = realloc(data, room + 1);
 			if (!grown)
 				return -ENOMEM;
@@ -55,7 +57,7 @@ static int read_all(int fd, size_t max_bytes, bool truncate, char **ret_data, si
 }
 
 static int read_file(int dirfd, const char *path, size_t max_bytes, bool truncate, char **ret_data,
-	size_t *ret_size)
+        size_t *ret_size)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -76,7 +78,7 @@ int file_read_at(int dirfd, const char *path, size_t max_bytes, char **ret_data,
 }
 
 int file_read_head_at(
-	int dirfd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size)
+        int dirfd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size)
 {
 	return read_file(dirfd, path, max_bytes, true, ret_data, ret_size);
 }
@@ -139,11 +141,20 @@ int file_write_atomic(const char *path, const void *data, size_t size, mode_t mo
 {
 	_cleanup_free_ char *dir = NULL, *temp = NULL;
 	_cleanup_close_ int dirfd = -1;
+	uint64_t number;
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	int r;
 
-	dir = slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
-	if (!dir || asprintf(&temp, ".%s.%ld.tmp", name, (long)getpid()) < 0)
+	dir = slash == path ? strdup("/")
+	      : slash       ? strndup(path, (size_t)(slash - path))
+	                    : strdup(".");
+	/*
+	 * Not the pid: in a container it is the same after every restart, and the leftover of a
+	 * crash would be in the way for ever.
+	 */
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return -EIO;
+	if (!dir || asprintf(&temp, ".%016llx.tmp", (unsigned long long)number) < 0)
 		return -ENOMEM;
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)

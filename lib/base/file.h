@@ -19,7 +19,7 @@ int file_read_at(int dirfd, const char *path, size_t max_bytes, char **ret_data,
  * Like file_read_at(), but keeps the first @max_bytes of a longer file instead of refusing it.
  */
 int file_read_head_at(
-	int dirfd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size);
+        int dirfd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size);
 
 /* readlinkat(2) into fresh memory, without a limit on the length below 64 KiB. 0 or -errno. */
 int file_readlink_at(int dirfd, const char *path, char **ret_target);

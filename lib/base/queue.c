@@ -60,7 +60,7 @@ static bool wait_ready(struct queue *q, const struct timespec *deadline)
 {
 	while (q->length == 0 && !q->closed) {
 		int r = deadline ? pthread_cond_timedwait(&q->ready, &q->lock, deadline)
-				 : pthread_cond_wait(&q->ready, &q->lock);
+		                 : pthread_cond_wait(&q->ready, &q->lock);
 
 		if (r == ETIMEDOUT)
 			break;
@@ -74,8 +74,10 @@ void *queue_pop(struct queue *q, int64_t timeout_ns)
 	void *item = NULL;
 
 	if (timeout_ns >= 0) {
-		int64_t at = clock_monotonic_ns() + timeout_ns;
+		int64_t at;
 
+		if (__builtin_add_overflow(clock_monotonic_ns(), timeout_ns, &at))
+			at = INT64_MAX;
 		deadline.tv_sec = at / NS_PER_SEC;
 		deadline.tv_nsec = at % NS_PER_SEC;
 	}

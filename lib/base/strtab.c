@@ -12,7 +12,7 @@ const char *strtab_name(const char *const *table, size_t n, int value)
 int strtab_value(const char *const *table, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (table[i] && !strcmp(table[i], name))
+		if (name && table[i] && !strcmp(table[i], name))
 			return (int)i;
 	return -1;
 }

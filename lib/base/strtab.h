@@ -9,7 +9,7 @@
 /* The name of @value, or "unknown" when it has none. Never NULL; static storage. */
 const char *strtab_name(const char *const *table, size_t n, int value);
 
-/* The index of @name, or -1. */
+/* The index of @name, or -1; NULL is no name. */
 int strtab_value(const char *const *table, size_t n, const char *name);
 
 #define STRTAB_SIZE(table) (sizeof(table) / sizeof((table)[0]))

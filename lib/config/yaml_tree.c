@@ -35,6 +35,9 @@ int yaml_tree_fault(struct yaml_tree *tree, const yaml_mark_t *mark, const char 
 	error->message = text_for_terminal(message);
 	if (!error->file || !error->message)
 		return -ENOMEM;
+	/* libyaml adds a line to a text that does not end with one, and puts faults there. */
+	if (mark && mark->index >= tree->end.index && mark->line > tree->end.line)
+		mark = &tree->end;
 	error->line = mark ? (unsigned int)mark->line + 1 : 0;
 	error->column = mark ? (unsigned int)mark->column + 1 : 0;
 	return CONFIG_E_INVALID;
@@ -74,17 +77,19 @@ static const struct cure *cure_of(const char *problem, const char *context)
 	return c;
 }
 
-/* The place of a byte, for faults that the reader found. */
+/* The place of a byte, as libyaml counts: index and column in characters. */
 static yaml_mark_t mark_at(const char *text, size_t size, size_t offset)
 {
-	yaml_mark_t mark = {.index = offset};
+	yaml_mark_t mark = {0};
 
 	for (size_t i = 0; i < offset && i < size; i++) {
+		if (((unsigned char)text[i] & 0xc0) == 0x80)
+			continue; /* inside a character */
+		mark.index++;
+		mark.column++;
 		if (text[i] == '\n') {
 			mark.line++;
 			mark.column = 0;
-		} else if (((unsigned char)text[i] & 0xc0) != 0x80) { /* not inside a character */
-			mark.column++;
 		}
 	}
 	return mark;
@@ -207,6 +212,7 @@ int yaml_tree_load(const char *text, size_t size, struct yaml_tree *tree)
 	if (size > CONFIG_SIZE_MAX)
 		return yaml_tree_fault(
 		        tree, NULL, "larger than %u bytes: make it shorter", CONFIG_SIZE_MAX);
+	tree->end = mark_at(text, size, size);
 	r = scan_events(tree, text, size);
 	if (r != 0)
 		return r;

@@ -16,6 +16,7 @@ struct yaml_tree {
 	const char *name; /* of the file; borrowed */
 	yaml_document_t document;
 	bool loaded;
+	yaml_mark_t end;            /* of the text */
 	struct config_error *error; /* borrowed */
 };
 

@@ -1,11 +1,13 @@
 /*
- * The classic matcher with one remembered star instead of recursion: on a mismatch the text is
- * tried again from one byte further on. A '*' that may not cross '/' gives up at a '/', and then
- * an outer '**', if there was one, goes on. Bytes, not characters: names need not be UTF-8.
+ * All the ways a pattern can match are followed at once: a list of the places in the pattern that
+ * the text read so far can have reached, ascending and without repeats. One pass over the text, at
+ * most one step a place and byte, and memory for the pattern only, so that no name can make a match
+ * slow. Bytes, not characters: names need not be UTF-8.
  */
 #include "core/glob.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 /* The end of the set that starts at p ('['), or NULL when it is open. */
@@ -23,6 +25,10 @@ static const char *set_end(const char *p)
 
 int glob_check(const char *pattern, size_t *reterr_at)
 {
+	if (strnlen(pattern, GLOB_PATTERN_MAX + 1) > GLOB_PATTERN_MAX) {
+		*reterr_at = GLOB_PATTERN_MAX;
+		return -EINVAL;
+	}
 	for (const char *p = pattern; *p; p++) {
 		const char *end = p;
 
@@ -30,7 +36,7 @@ int glob_check(const char *pattern, size_t *reterr_at)
 			end = set_end(p);
 		else if (*p == '\\')
 			end = p[1] ? p + 1 : NULL;
-		if (!end || (size_t)(p - pattern) >= GLOB_PATTERN_MAX) {
+		if (!end) {
 			*reterr_at = (size_t)(p - pattern);
 			return -EINVAL;
 		}
@@ -57,14 +63,13 @@ static bool set_has(const char *p, const char *end, unsigned char c)
 	return found != negated;
 }
 
-/* Matches one byte against the pattern's next item; the item's end, or NULL. */
+/* Matches one byte against the item at p, which is no star; the item's end, or NULL. */
 static const char *match_one(const char *p, enum glob_kind kind, char c)
 {
 	const char *end;
 
 	switch (*p) {
 	case '\0':
-	case '*':
 		return NULL;
 	case '?':
 		return kind == GLOB_PATH && c == '/' ? NULL : p + 1;
@@ -80,53 +85,80 @@ static const char *match_one(const char *p, enum glob_kind kind, char c)
 	}
 }
 
-struct star {
-	const char *pattern; /* behind the star; NULL: none yet */
-	const char *text;    /* where its run ends at present */
+/* The stars at p as one item: where it ends, and whether it may cross '/'. */
+static const char *stars_end(const char *p, enum glob_kind kind, bool *ret_crosses)
+{
+	*ret_crosses = kind == GLOB_TEXT || p[1] == '*';
+	while (*p == '*')
+		p++;
+	return p;
+}
+
+/* Places in the pattern, as offsets. */
+struct places {
+	size_t n;
+	uint16_t at[GLOB_PATTERN_MAX + 1];
 };
 
-static bool retry(struct star *star, bool crosses, const char **p, const char **t)
+/*
+ * Adds p, and what is behind it when it is a star: a star may match nothing. Places come in
+ * ascending order, except one that the place before has added already.
+ */
+static void add(struct places *places, const char *pattern, const char *p, enum glob_kind kind)
 {
-	if (!star->pattern || !*star->text || (!crosses && *star->text == '/'))
-		return false;
-	star->text++;
-	*p = star->pattern;
-	*t = star->text;
-	return true;
+	uint16_t at = (uint16_t)(p - pattern);
+	bool crosses;
+
+	if (places->n > 0 && at <= places->at[places->n - 1])
+		return;
+	if (*p != '*') {
+		places->at[places->n++] = at;
+		return;
+	}
+	p = stars_end(p, kind, &crosses);
+	/* A star that takes anything can wait for ever: what is still before it adds nothing. */
+	if (crosses)
+		places->n = 0;
+	places->at[places->n++] = at;
+	places->at[places->n++] = (uint16_t)(p - pattern);
+}
+
+/* The places that are reached from @from by one byte. */
+static void step(const struct places *from, const char *pattern, enum glob_kind kind, char c,
+        struct places *ret_to)
+{
+	ret_to->n = 0;
+	for (size_t i = 0; i < from->n; i++) {
+		const char *p = pattern + from->at[i];
+		bool crosses = false;
+
+		if (*p == '*') {
+			(void)stars_end(p, kind, &crosses);
+			if (!crosses && c == '/')
+				continue;
+		} else {
+			p = match_one(p, kind, c);
+		}
+		if (p)
+			add(ret_to, pattern, p, kind);
+	}
 }
 
 bool glob_match(const char *pattern, enum glob_kind kind, const char *text)
 {
-	struct star one = {0}, any = {0}; /* `*` within a component, `**` (or `*` in names) */
-	const char *p = pattern, *t = text;
+	struct places a, b, *here = &a, *next = &b;
+	size_t length = strnlen(pattern, GLOB_PATTERN_MAX + 1);
 
-	for (;;) {
-		const char *next = *t ? match_one(p, kind, *t) : NULL;
+	if (length > GLOB_PATTERN_MAX)
+		return false;
+	here->n = 0;
+	add(here, pattern, pattern, kind);
+	for (; *text && here->n > 0; text++) {
+		struct places *swap = here;
 
-		if (*p == '*') {
-			bool crosses = kind == GLOB_TEXT || p[1] == '*';
-
-			while (*p == '*')
-				p++;
-			if (crosses) {
-				any = (struct star){p, t};
-				one.pattern = NULL;
-			} else {
-				one = (struct star){p, t};
-			}
-			continue;
-		}
-		if (next) {
-			p = next;
-			t++;
-			continue;
-		}
-		if (!*p && !*t)
-			return true;
-		if (retry(&one, false, &p, &t))
-			continue;
-		one.pattern = NULL;
-		if (!retry(&any, true, &p, &t))
-			return false;
+		step(here, pattern, kind, *text, next);
+		here = next;
+		next = swap;
 	}
+	return here->n > 0 && here->at[here->n - 1] == length;
 }

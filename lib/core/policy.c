@@ -1,6 +1,7 @@
 /*
- * Each step of "who vouches" is a function that either speaks or passes on; the order is the table
- * in policy_decide(). Enums out of range count as the strictest value.
+ * Each step of "who vouches" is a function that either speaks or passes on; policy_decide() holds
+ * their order. Enums out of range, and what was never filled in, count as the strictest value: only
+ * the exact word that permits does.
  */
 #include "core/policy.h"
 
@@ -58,20 +59,27 @@ static bool rule_applies(const struct policy_rule *rule, const struct policy_inp
 	return policy_match_matches(&rule->match, input);
 }
 
+static enum mode known_mode(enum mode mode)
+{
+	return mode == MODE_REPORT || mode == MODE_LEARN ? mode : MODE_ENFORCE;
+}
+
 /* The mode of the first rule that sets one, else the global one. */
-static enum mode effective_mode(const struct policy_settings *policy, const struct policy_input *input)
+static enum mode effective_mode(
+        const struct policy_settings *policy, const struct policy_input *input)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
 		if (policy->rules[i].mode != MODE_UNSET && rule_applies(&policy->rules[i], input))
-			return policy->rules[i].mode;
-	return policy->mode;
+			return known_mode(policy->rules[i].mode);
+	return known_mode(policy->mode);
 }
 
 static enum action effective_copies(
-	const struct policy_settings *policy, const struct policy_input *input)
+        const struct policy_settings *policy, const struct policy_input *input)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
-		if (policy->rules[i].copies != ACTION_UNSET && rule_applies(&policy->rules[i], input))
+		if (policy->rules[i].copies != ACTION_UNSET &&
+		        rule_applies(&policy->rules[i], input))
 			return policy->rules[i].copies;
 	return policy->copies;
 }
@@ -119,12 +127,12 @@ static bool by_digest(const struct policy_input *input, struct policy_decision *
 		enum vouch vouch;
 		enum reason reason;
 	} sources[] = {
-		{VOUCH_APPROVED, REASON_APPROVED},
-		{VOUCH_LEARNED, REASON_LEARNED},
-		{VOUCH_BASELINE, REASON_BASELINE},
-		{VOUCH_ALLOWLISTED, REASON_ALLOWLISTED},
-		{VOUCH_SIGNED, REASON_SIGNED},
-		{VOUCH_TRUSTED_WRITER, REASON_TRUSTED_WRITER},
+	        {VOUCH_APPROVED, REASON_APPROVED},
+	        {VOUCH_LEARNED, REASON_LEARNED},
+	        {VOUCH_BASELINE, REASON_BASELINE},
+	        {VOUCH_ALLOWLISTED, REASON_ALLOWLISTED},
+	        {VOUCH_SIGNED, REASON_SIGNED},
+	        {VOUCH_TRUSTED_WRITER, REASON_TRUSTED_WRITER},
 	};
 
 	if (!input->facts->has_digest)
@@ -139,7 +147,7 @@ static bool by_digest(const struct policy_input *input, struct policy_decision *
 }
 
 static bool by_rule(const struct policy_settings *policy, const struct policy_input *input,
-	struct policy_decision *d)
+        struct policy_decision *d)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
@@ -157,10 +165,10 @@ static bool by_rule(const struct policy_settings *policy, const struct policy_in
 }
 
 static bool by_copy(const struct policy_settings *policy, const struct policy_input *input,
-	struct policy_decision *d)
+        struct policy_decision *d)
 {
 	if (input->facts->origin != ORIGIN_DROPPED || !input->facts->copy_of ||
-		effective_copies(policy, input) != ACTION_ALLOW)
+	        effective_copies(policy, input) != ACTION_ALLOW)
 		return false;
 	allow(d, REASON_COPY_ALLOWED);
 	return true;
@@ -195,21 +203,19 @@ static void by_default(const struct policy_input *input, struct policy_decision 
 		d->learn = true;
 		return;
 	}
-	/* Learning lets things run; what has no digest cannot be learned, which is reported. */
+	/* Learning lets things run; what has no digest it cannot learn, and says so. */
 	d->verdict = VERDICT_WOULD_DENY;
 	d->reason = nobody(input->facts);
 }
 
 void policy_decide(const struct policy_settings *policy, const struct policy_input *input,
-	struct policy_decision *ret_decision)
+        struct policy_decision *ret_decision)
 {
 	struct policy_decision d = {.mode = effective_mode(policy, input)};
 
-	if (d.mode != MODE_REPORT && d.mode != MODE_LEARN)
-		d.mode = MODE_ENFORCE;
 	if (input->facts->origin == ORIGIN_UNGUARDED)
 		allow(&d, REASON_UNGUARDED);
-	else if (input->facts->has_digest && (input->vouches & VOUCH_DENYLISTED))
+	else if (input->vouches & VOUCH_DENYLISTED)
 		refuse(&d, REASON_DENYLISTED);
 	else if (may_be_vouched(input->facts) && (by_origin(input, &d) || by_digest(input, &d)))
 		;
@@ -228,13 +234,12 @@ bool policy_is_settled_without_digest(const struct exec_facts *facts, bool denyl
 
 void policy_decide_fault(const struct policy_settings *policy, struct policy_decision *ret_decision)
 {
-	struct policy_decision d = {.mode = policy->mode, .reason = REASON_FAULT};
+	struct policy_decision d = {.mode = known_mode(policy->mode), .reason = REASON_FAULT};
 
+	/* Only enforce stops programs; learning is there to see what runs. */
 	if (policy->on_failure == ACTION_ALLOW)
 		d.verdict = VERDICT_ALLOW;
 	else
-		d.verdict = policy->mode == MODE_REPORT || policy->mode == MODE_LEARN
-				    ? VERDICT_WOULD_DENY
-				    : VERDICT_DENY;
+		d.verdict = d.mode == MODE_ENFORCE ? VERDICT_DENY : VERDICT_WOULD_DENY;
 	*ret_decision = d;
 }

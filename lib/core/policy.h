@@ -38,9 +38,9 @@ struct policy_rule {
 };
 
 struct policy_settings {
-	enum mode mode;          /* global; never UNSET after config_load() */
-	enum action copies;      /* dropped copies of the image's own programs */
-	enum action on_failure;  /* a verdict that could not be reached */
+	enum mode mode;            /* global; never UNSET after config_load() */
+	enum action copies;        /* dropped copies of the image's own programs */
+	enum action on_failure;    /* a verdict that could not be reached */
 	struct policy_rule *rules; /* owned array */
 	size_t n_rules;
 };
@@ -70,14 +70,14 @@ struct policy_input {
 struct policy_decision {
 	enum verdict verdict;
 	enum reason reason;
-	enum mode mode;     /* in force for this exec */
-	bool learn;         /* record the digest as learned for its image */
+	enum mode mode;                 /* in force for this exec */
+	bool learn;                     /* record the digest as learned for its image */
 	const struct policy_rule *rule; /* borrowed from the policy; NULL when none spoke */
 };
 
 /* Never fails, never leaves the verdict unset. */
 void policy_decide(const struct policy_settings *policy, const struct policy_input *input,
-	struct policy_decision *ret_decision);
+        struct policy_decision *ret_decision);
 
 /*
  * True when the decision cannot depend on the file's digest: a deciding thread may answer at once.
@@ -86,6 +86,7 @@ void policy_decide(const struct policy_settings *policy, const struct policy_inp
 bool policy_is_settled_without_digest(const struct exec_facts *facts, bool denylist_empty);
 
 /* The verdict for an exec that could not be decided (deadline, fault): on_failure under @mode. */
-void policy_decide_fault(const struct policy_settings *policy, struct policy_decision *ret_decision);
+void policy_decide_fault(
+        const struct policy_settings *policy, struct policy_decision *ret_decision);
 
 bool policy_match_matches(const struct policy_match *match, const struct policy_input *input);

@@ -1,8 +1,10 @@
 /*
  * UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, nothing past U+10FFFF. What is not
- * UTF-8 is replaced byte by byte, so that the rest of a name stays readable.
+ * UTF-8 is replaced byte by byte, so that the rest of a name stays readable. A terminal gets
+ * escapes instead, and the doubled backslash keeps them apart from a name that contains `\x1b` as
+ * such.
  */
-#include "core/alert.h"
+#include "core/text.h"
 
 #include "base/clock.h"
 
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define ESCAPED_MAX 4u             /* bytes out for one in: `\xff` for 1, `\u{0085}` for 2 */
 
 /* Bytes of the sequence at @p, with its code point; 0 when it is not UTF-8. */
 static size_t decode(const unsigned char *p, uint32_t *ret_code)
@@ -79,7 +82,7 @@ char *text_for_terminal(const char *text)
 
 	if (!text)
 		return NULL;
-	out = q = malloc(strlen(text) * sizeof("\\u{10ffff}") + 1);
+	out = q = malloc(strlen(text) * ESCAPED_MAX + 1);
 	if (!out)
 		return NULL;
 	while (*p) {
@@ -105,7 +108,8 @@ char *text_for_terminal(const char *text)
 }
 
 /* Days since 1970-01-01 as a date of the proleptic Gregorian calendar (Hinnant's algorithm). */
-static void civil_from_days(int64_t days, int64_t *ret_year, unsigned int *ret_month, unsigned int *ret_day)
+static void civil_from_days(
+        int64_t days, int64_t *ret_year, unsigned int *ret_month, unsigned int *ret_day)
 {
 	int64_t z = days + 719468;
 	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
@@ -131,6 +135,7 @@ void time_to_rfc3339(int64_t time_ns, char ret_text[TIME_TEXT_SIZE])
 	days = seconds / 86400;
 	rest = (unsigned int)(seconds % 86400);
 	civil_from_days(days, &year, &month, &day);
-	snprintf(ret_text, TIME_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%09uZ", (int)(year % 10000),
-		month % 100, day % 100, rest / 3600 % 24, rest / 60 % 60, rest % 60, ns);
+	snprintf(ret_text, TIME_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%09uZ",
+	        (int)(year % 10000), month % 100, day % 100, rest / 3600 % 24, rest / 60 % 60,
+	        rest % 60, ns);
 }

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DIGEST_SIZE     32u /* bytes of SHA-256; FIPS 180-4 */
+#define DIGEST_SIZE     32u                   /* bytes of SHA-256; FIPS 180-4 */
 #define DIGEST_HEX_SIZE (2 * DIGEST_SIZE + 1) /* with the NUL */
 
 struct digest {

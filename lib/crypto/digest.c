@@ -51,7 +51,7 @@ int digest_stream_final(struct digest_stream *stream, struct digest *ret_digest)
 }
 
 static enum digest_result finish(
-	struct digest_stream *stream, struct digest *ret_digest, int *reterr_errno)
+        struct digest_stream *stream, struct digest *ret_digest, int *reterr_errno)
 {
 	if (digest_stream_final(stream, ret_digest) == 0)
 		return DIGEST_DONE;
@@ -60,12 +60,15 @@ static enum digest_result finish(
 }
 
 enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint64_t expected_size,
-	uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno)
+        uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno)
 {
 	uint64_t end = max_bytes > UINT64_MAX - *offset ? UINT64_MAX : *offset + max_bytes;
 
+	if (*offset > expected_size)
+		return DIGEST_LONGER;
 	while (*offset < end) {
-		ssize_t n = pread(fd, stream->buffer, READ_SIZE, (off_t)*offset);
+		size_t size = end - *offset < READ_SIZE ? (size_t)(end - *offset) : READ_SIZE;
+		ssize_t n = pread(fd, stream->buffer, size, (off_t)*offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -75,7 +78,7 @@ enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint
 		}
 		if (n == 0)
 			return *offset == expected_size ? finish(stream, ret_digest, reterr_errno)
-							: DIGEST_SHORTER;
+			                                : DIGEST_SHORTER;
 		if ((uint64_t)n > expected_size - *offset)
 			return DIGEST_LONGER;
 		if (digest_stream_update(stream, stream->buffer, (size_t)n) < 0) {
@@ -92,13 +95,24 @@ int digest_data(const void *data, size_t size, struct digest *ret_digest)
 	unsigned int digest_size = DIGEST_SIZE;
 
 	return EVP_Digest(data, size, ret_digest->bytes, &digest_size, EVP_sha256(), NULL) == 1
-		       ? 0
-		       : -EIO;
+	               ? 0
+	               : -EIO;
+}
+
+/* Same size, and no write that left a trace between. */
+static bool unchanged(int fd, const struct stat *before)
+{
+	struct stat now;
+
+	return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+	       now.st_ctim.tv_sec == before->st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == before->st_ctim.tv_nsec;
 }
 
 int digest_file(int fd, struct digest *ret_digest)
 {
 	_cleanup_(digest_stream_freep) struct digest_stream *stream = NULL;
+	struct digest digest;
 	struct stat st;
 	uint64_t offset = 0;
 	int error = 0, r;
@@ -111,8 +125,11 @@ int digest_file(int fd, struct digest *ret_digest)
 	if (r < 0)
 		return r;
 	switch (digest_stream_file(
-		stream, fd, (uint64_t)st.st_size, UINT64_MAX, &offset, ret_digest, &error)) {
+	        stream, fd, (uint64_t)st.st_size, UINT64_MAX, &offset, &digest, &error)) {
 	case DIGEST_DONE:
+		if (!unchanged(fd, &st))
+			return -EAGAIN;
+		*ret_digest = digest;
 		return 0;
 	case DIGEST_LONGER:
 	case DIGEST_SHORTER:

@@ -20,11 +20,11 @@ int digest_stream_final(struct digest_stream *stream, struct digest *ret_digest)
 
 enum digest_result {
 	DIGEST_UNCHECKED = 0,
-	DIGEST_DONE,   /* end of file reached, digest written */
-	DIGEST_MORE,   /* up to max_bytes were read; call again */
-	DIGEST_LONGER, /* the file goes on past expected_size: it grew, or never ends */
+	DIGEST_DONE,    /* end of file reached, digest written */
+	DIGEST_MORE,    /* up to max_bytes were read; call again */
+	DIGEST_LONGER,  /* the file goes on past expected_size: it grew, or never ends */
 	DIGEST_SHORTER, /* the file ended before expected_size: it shrank */
-	DIGEST_FAILED, /* a read error, errno in *reterr_errno */
+	DIGEST_FAILED,  /* a read error, errno in *reterr_errno */
 };
 
 /*
@@ -32,7 +32,7 @@ enum digest_result {
  * what stat said before; a file of any other length is never given a digest.
  */
 enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint64_t expected_size,
-	uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno);
+        uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno);
 
 /* A whole buffer at once. 0 or -errno. */
 int digest_data(const void *data, size_t size, struct digest *ret_digest);

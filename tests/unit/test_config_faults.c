@@ -233,13 +233,15 @@ static void test_outputs(void **state)
 	        {"outputs: [{type: journald, path: /a}]\n", 1, 11,
 	                "only an output of type file has a path"},
 	        {"outputs: [{type: http}]\n", 1, 11, "an output of type http needs a url"},
-	        {"outputs: [{type: journald, url: \"http://x\"}]\n", 1, 11,
+	        {"outputs: [{type: journald, url: \"http://example.org\"}]\n", 1, 11,
 	                "only an output of type http has a url"},
 	        {"outputs: [{type: http, url: x}]\n", 1, 29, "outputs.url: must be a URL"},
-	        {"outputs: [{type: http, url: \"ftp://x\"}]\n", 1, 29, "must be a URL"},
+	        {"outputs: [{type: http, url: \"ftp://example.org\"}]\n", 1, 29, "must be a URL"},
 	        {"outputs: [{type: http, url: \"https://\"}]\n", 1, 29, "must be a URL"},
-	        {"outputs: [{type: http, url: \"http://a b\"}]\n", 1, 29, "only printable ASCII"},
-	        {"outputs: [{type: http, url: \"http://a\\n\"}]\n", 1, 29, "only printable ASCII"},
+	        {"outputs: [{type: http, url: \"http://example.org/a b\"}]\n", 1, 29,
+	                "only printable ASCII"},
+	        {"outputs: [{type: http, url: \"http://example.org\\n\"}]\n", 1, 29,
+	                "only printable ASCII"},
 	};
 
 	(void)state;
@@ -336,6 +338,8 @@ static void test_yaml(void **state)
 	        {"mode: a: b\n", 1, 8, "quote a text that holds ': '"},
 	        {"mode: [report\n", 2, 1, "not valid YAML"},
 	        {"mode: \"report\n", 2, 1, "not valid YAML"},
+	        {"mode: [\xc3\xa4", 1, 9, "not valid YAML"}, /* no line end: the last line */
+	        {"? outputs", 1, 10, "outputs: must be a list"},
 	        {"mode: report\nstate_dir: /a\xff\n", 2, 14, "save the file as UTF-8"},
 	        {"mode: \"\xc3\xa4\x01\"\n", 1, 9, "remove the control character"},
 	        {"a: &x b\n", 1, 4, "aliases and anchors are not accepted"},
@@ -417,7 +421,7 @@ static void test_sizes(void **state)
 	                {.line = 2,
 	                        .column = 44,
 	                        .message = "rules.reason: longer than 8191 bytes"}},
-	        {"outputs: [{type: http, url: \"http://", "abcdefgh", 256, "\"}]\n",
+	        {"outputs: [{type: http, url: \"http://example.org/", "abcdefgh", 256, "\"}]\n",
 	                {.line = 1,
 	                        .column = 29,
 	                        .message = "outputs.url: longer than 2048 bytes"}},
