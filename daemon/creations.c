@@ -12,11 +12,11 @@
 #include "base/cleanup.h"
 #include "daemon/fan_groups.h"
 #include "daemon/task.h"
+#include "daemon/threads.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -235,14 +235,6 @@ static void read_all(struct creations *c)
 	}
 }
 
-/* Writers are often gone within a millisecond: this thread runs before them where it may. */
-static void hurry(void)
-{
-	struct sched_param param = {.sched_priority = sched_get_priority_min(SCHED_RR)};
-
-	(void)pthread_setschedparam(pthread_self(), SCHED_RR, &param);
-}
-
 static void *creations_main(void *userdata)
 {
 	struct creations *c = userdata;
@@ -251,7 +243,7 @@ static void *creations_main(void *userdata)
 		{.fd = c->wake, .events = POLLIN},
 	};
 
-	hurry();
+	thread_hurry(); /* writers are often gone within a millisecond */
 	while (!c->stopping) {
 		uint64_t requested, ignored;
 

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "daemon/exec_request.h"
-#include "daemon/log.h"
+#include "daemon/threads.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -136,6 +136,7 @@ static void *reader_main(void *userdata)
 		{.fd = v->wake, .events = POLLIN},
 	};
 
+	thread_hurry(); /* an exec waits for this thread */
 	while (!v->stopping) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			break;

@@ -23,7 +23,7 @@ static int set_expiry(const struct call *call, json_t *request)
 	r = parse_for(call->verb->name, call->values[OPTION_FOR], &ns);
 	if (r == 0)
 		json_object_set_new(request, "expires_ns",
-			json_integer(ns < INT64_MAX - now_ns ? now_ns + ns : INT64_MAX));
+		        json_integer(ns < INT64_MAX - now_ns ? now_ns + ns : INT64_MAX));
 	return r;
 }
 
@@ -40,8 +40,8 @@ static int build(const struct tool *tool, const struct call *call, bool for_imag
 	return r == 0 ? request_set(request, "reason", call->values[OPTION_REASON]) : r;
 }
 
-static int send_change(const struct tool *tool, const struct call *call, const char *name, bool deny,
-	json_t **ret_answer)
+static int send_change(const struct tool *tool, const struct call *call, const char *name,
+        bool deny, json_t **ret_answer)
 {
 	json_t *request = request_new(name);
 	bool approve = !deny && call->verb->needs & TAKES(REASON);
@@ -59,7 +59,7 @@ static int send_change(const struct tool *tool, const struct call *call, const c
 static void print_grant(const struct tool *tool, const json_t *grant, bool deny)
 {
 	_cleanup_free_ char *sha256 = text_of(grant, "sha256"), *path = text_of(grant, "path"),
-			    *image = text_of(grant, "image");
+	                    *image = text_of(grant, "image");
 	json_int_t expires_ns = number_of(grant, "expires_ns");
 	char until[LOCAL_TIME_SIZE];
 

@@ -1,6 +1,7 @@
 /*
- * Options stand anywhere, as "--name VALUE" or "--name=VALUE"; "--" ends them. A value that is empty
- * or given twice is refused: `--image "$IMAGE"` with an unset variable would approve for every image.
+ * Options stand anywhere, as "--name VALUE" or "--name=VALUE"; "--" ends them. A value that is
+ * empty or given twice is refused: `--image "$IMAGE"` with an unset variable would approve for
+ * every image.
  */
 #include "tools/arguments.h"
 
@@ -17,23 +18,23 @@ struct option_row {
 };
 
 static const struct option_row options[_OPTION_MAX] = {
-	[OPTION_CONFIG] = {"config", "FILE", "the daemon's configuration, which names its socket"},
-	[OPTION_JSON] = {"json", NULL, "JSON on stdout"},
-	[OPTION_HELP] = {"help", NULL, "this text"},
-	[OPTION_VERSION] = {"version", NULL, "the version of this tool"},
-	[OPTION_WAIT_READY] = {"wait-ready", "SECONDS",
-		"wait until the daemon guards everything, at most so long"},
-	[OPTION_FOLLOW] = {"follow", NULL, "go on with what comes, until interrupted"},
-	[OPTION_SINCE] = {"since", "WHEN",
-		"a duration back from now (10m, 24h, 7d), a date, or an RFC 3339 time"},
-	[OPTION_CONTAINER] = {"container", "NAME", "a container's name or id"},
-	[OPTION_IMAGE] = {"image", "REF", "an image's reference, as `execward status` shows it"},
-	[OPTION_PATH] = {"path", "PATH", "a path inside the container"},
-	[OPTION_SHA256] = {"sha256", "DIGEST", "64 hexadecimal digits"},
-	[OPTION_LIMIT] = {"limit", "N", "the newest N only, 1 to 100000 (1000)"},
-	[OPTION_REASON] = {"reason", "TEXT", "why; kept with the decision"},
-	[OPTION_FOR] = {"for", "DURATION", "how long it holds (10m, 24h, 30d)"},
-	[OPTION_DENY] = {"deny", NULL, "the entry of the denylist, not the approval"},
+        [OPTION_CONFIG] = {"config", "FILE", "the daemon's configuration, which names its socket"},
+        [OPTION_JSON] = {"json", NULL, "JSON on stdout"},
+        [OPTION_HELP] = {"help", NULL, "this text"},
+        [OPTION_VERSION] = {"version", NULL, "the version of this tool"},
+        [OPTION_WAIT_READY] = {"wait-ready", "SECONDS",
+                "wait until the daemon guards everything, at most so long"},
+        [OPTION_FOLLOW] = {"follow", NULL, "go on with what comes, until interrupted"},
+        [OPTION_SINCE] = {"since", "WHEN",
+                "a duration back from now (10m, 24h, 7d), a date, or an RFC 3339 time"},
+        [OPTION_CONTAINER] = {"container", "NAME", "a container's name or id"},
+        [OPTION_IMAGE] = {"image", "REF", "an image's reference, as `execward status` shows it"},
+        [OPTION_PATH] = {"path", "PATH", "a path inside the container"},
+        [OPTION_SHA256] = {"sha256", "DIGEST", "64 hexadecimal digits"},
+        [OPTION_LIMIT] = {"limit", "N", "the newest N only, 1 to 100000 (1000)"},
+        [OPTION_REASON] = {"reason", "TEXT", "why; kept with the decision"},
+        [OPTION_FOR] = {"for", "DURATION", "how long it holds (10m, 24h, 30d)"},
+        [OPTION_DENY] = {"deny", NULL, "the entry of the denylist, not the approval"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
@@ -63,7 +64,7 @@ static size_t distance(const char *a, const char *b)
 		now[0] = i;
 		for (size_t j = 1; j <= m; j++) {
 			now[j] = smaller(smaller(last[j], now[j - 1]) + 1,
-				last[j - 1] + (a[i - 1] != b[j - 1]));
+			        last[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				now[j] = smaller(now[j], before[j - 2] + 1);
 		}
@@ -89,10 +90,10 @@ static int refuse(const struct call *call, const char *word, const char *what, c
 {
 	_cleanup_free_ char *printable = text_for_terminal(word);
 
-	fprintf(stderr, "execward%s%s: %s: %s%s%s; see execward %s%s--help\n", call->verb ? " " : "",
-		call->verb ? call->verb->name : "", printable ?: "", what,
-		near ? ", did you mean " : "", near ?: "", call->verb ? call->verb->name : "",
-		call->verb ? " " : "");
+	fprintf(stderr, "execward%s%s: %s: %s%s%s; see execward %s%s--help\n",
+	        call->verb ? " " : "", call->verb ? call->verb->name : "", printable ?: "", what,
+	        near ? ", did you mean " : "", near ?: "", call->verb ? call->verb->name : "",
+	        call->verb ? " " : "");
 	return EX_USAGE;
 }
 
@@ -108,7 +109,7 @@ static int find_option(const struct call *call, const char *name, size_t size)
 {
 	for (int i = 0; i < _OPTION_MAX; i++)
 		if (taken(call) & 1u << i && !strncmp(options[i].name, name, size) &&
-			!options[i].name[size])
+		        !options[i].name[size])
 			return i;
 	return -1;
 }
@@ -149,8 +150,7 @@ static int parse_option(int argc, char **argv, int *at, struct call *call)
 	return 0;
 }
 
-static int parse_word(
-	const char *word, const struct verb *verbs, size_t n_verbs, struct call *call)
+static int parse_word(const char *word, const struct verb *verbs, size_t n_verbs, struct call *call)
 {
 	const char *near = NULL;
 	size_t best = WORD_MAX;
@@ -193,7 +193,7 @@ static int check(const struct call *call)
 }
 
 int arguments_parse(
-	int argc, char **argv, const struct verb *verbs, size_t n_verbs, struct call *ret_call)
+        int argc, char **argv, const struct verb *verbs, size_t n_verbs, struct call *ret_call)
 {
 	struct call call = {0};
 	bool only_words = false;
@@ -240,7 +240,8 @@ void arguments_print_verb(FILE *stream, const struct verb *verb)
 
 		if (verb->takes & 1u << i)
 			fprintf(stream, " %s--%s%s%s%s", needed ? "" : "[", options[i].name,
-				options[i].value ? " " : "", options[i].value ?: "", needed ? "" : "]");
+			        options[i].value ? " " : "", options[i].value ?: "",
+			        needed ? "" : "]");
 	}
 	fprintf(stream, " [--json]\n\n%s.\n", verb->summary);
 	if (verb->details)
@@ -255,14 +256,15 @@ void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs
 {
 	fputs("usage: execward [--config FILE] VERB [ARGUMENT] [OPTIONS]\n\n"
 	      "The exec firewall for containers: asks and tells the daemon execwardd.\n\n",
-		stream);
+	        stream);
 	for (size_t i = 0; i < n_verbs; i++)
 		fprintf(stream, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
 	fputc('\n', stream);
 	for (int i = 0; i < _OPTION_MAX; i++)
 		if ((COMMON | TAKES(VERSION)) & 1u << i)
 			print_option(stream, &options[i]);
-	fputs("\n`execward VERB --help` shows a verb's own options. Exit codes: 0 fine, 1 rejected or\n"
+	fputs("\n`execward VERB --help` shows a verb's own options. Exit codes: 0 fine, 1 rejected "
+	      "or\n"
 	      "findings, 64 and above operational errors: execward(1).\n",
-		stream);
+	        stream);
 }

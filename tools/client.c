@@ -29,7 +29,7 @@ int client_connect(const char *runtime_dir, struct client **ret_client)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int n = snprintf(
-		address.sun_path, sizeof(address.sun_path), "%s/control.sock", runtime_dir);
+	        address.sun_path, sizeof(address.sun_path), "%s/control.sock", runtime_dir);
 	struct client *client;
 
 	if (fd < 0)
@@ -105,9 +105,9 @@ static int poll_ms(int64_t until_ns)
 static int wait_readable(const struct client *client, int64_t until_ns)
 {
 	struct pollfd fds[] = {
-		{.fd = client->fd, .events = POLLIN},
-		{.fd = client->signals, .events = POLLIN},
-		{.fd = client->signals < 0 ? -1 : STDOUT_FILENO},
+	        {.fd = client->fd, .events = POLLIN},
+	        {.fd = client->signals, .events = POLLIN},
+	        {.fd = client->signals < 0 ? -1 : STDOUT_FILENO},
 	};
 	int n = poll(fds, 3, poll_ms(until_ns));
 
@@ -133,9 +133,12 @@ static int fill(struct client *client)
 		client->buffer = grown;
 		client->room = room;
 	}
-	n = recv(client->fd, client->buffer + client->size, client->room - client->size, MSG_DONTWAIT);
+	n = recv(client->fd, client->buffer + client->size, client->room - client->size,
+	        MSG_DONTWAIT);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
+		return errno == EAGAIN || errno == EINTR ? 0
+		       : errno == ECONNRESET             ? -EPIPE
+		                                         : -errno;
 	client->size += (size_t)n;
 	return n == 0 ? -EPIPE : 0;
 }
@@ -150,8 +153,8 @@ int client_receive(struct client *client, int64_t until_ns, const char **ret_lin
 	client->used = 0;
 	for (;;) {
 		char *end = client->size > seen
-				    ? memchr(client->buffer + seen, '\n', client->size - seen)
-				    : NULL;
+		                    ? memchr(client->buffer + seen, '\n', client->size - seen)
+		                    : NULL;
 		int r;
 
 		if (end) {
@@ -184,7 +187,8 @@ int request_set(json_t *request, const char *key, const char *value)
 	json_t *text = value ? json_string(value) : NULL;
 
 	if (value && !text) {
-		fprintf(stderr, "execward: %s: is not UTF-8; name the program by its SHA-256\n", key);
+		fprintf(stderr, "execward: %s: is not UTF-8; name the program by its SHA-256\n",
+		        key);
 		return EX_USAGE;
 	}
 	if (text)
@@ -204,9 +208,9 @@ static int open_client(const struct tool *tool, struct client **ret_client)
 		return EX_NOPERM;
 	}
 	fprintf(stderr,
-		"execward: no daemon answers at %s/control.sock (%s): start it (systemctl start "
-		"execwardd), or name its configuration with --config\n",
-		dir, strerror(-r));
+	        "execward: no daemon answers at %s/control.sock (%s): start it (systemctl start "
+	        "execwardd), or name its configuration with --config\n",
+	        dir, strerror(-r));
 	return EX_UNAVAILABLE;
 }
 
@@ -228,18 +232,18 @@ static int say_failure(const json_t *answer)
 		const char *word;
 		int code;
 	} codes[] = {
-		{"not_found", 1},
-		{"ambiguous", 1},
-		{"bad_request", EX_USAGE},
-		{"unknown_request", EX_UNAVAILABLE}, /* an older daemon */
-		{"too_large", EX_DATAERR},
-		{"invalid_config", EX_CONFIG},
-		{"denied", EX_NOPERM},
-		{"unavailable", EX_UNAVAILABLE},
+	        {"not_found", 1},
+	        {"ambiguous", 1},
+	        {"bad_request", EX_USAGE},
+	        {"unknown_request", EX_UNAVAILABLE}, /* an older daemon */
+	        {"too_large", EX_DATAERR},
+	        {"invalid_config", EX_CONFIG},
+	        {"denied", EX_NOPERM},
+	        {"unavailable", EX_UNAVAILABLE},
 	};
 	const char *word = json_string_value(json_object_get(answer, "error"));
 	_cleanup_free_ char *message =
-		text_for_terminal(json_string_value(json_object_get(answer, "message")));
+	        text_for_terminal(json_string_value(json_object_get(answer, "message")));
 
 	fprintf(stderr, "execward: %s\n", message ?: "the daemon's answer is not as documented");
 	for (size_t i = 0; word && i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -248,8 +252,8 @@ static int say_failure(const json_t *answer)
 	return EX_SOFTWARE;
 }
 
-static int receive_json(
-	struct client *client, int64_t until_ns, const char **ret_line, size_t *ret_size, json_t **ret)
+static int receive_json(struct client *client, int64_t until_ns, const char **ret_line,
+        size_t *ret_size, json_t **ret)
 {
 	int r = client_receive(client, until_ns, ret_line, ret_size);
 
@@ -309,8 +313,8 @@ static void unwrap(const char **text, size_t *size)
 }
 
 /* One line. 0 to go on, -1 after the last one, or an exit code. */
-static int handle_line(const json_t *answer, const char *line, size_t size, client_event_fn fn,
-	void *userdata)
+static int handle_line(
+        const json_t *answer, const char *line, size_t size, client_event_fn fn, void *userdata)
 {
 	const json_t *event = json_object_get(answer, "event");
 
@@ -327,8 +331,7 @@ static int read_events(struct client *client, bool follow, client_event_fn fn, v
 		json_t *answer = NULL;
 		const char *line;
 		size_t size;
-		int r = receive_json(
-			client, follow ? INT64_MAX : timeout(), &line, &size, &answer);
+		int r = receive_json(client, follow ? INT64_MAX : timeout(), &line, &size, &answer);
 
 		if (r == -EINTR)
 			return 0;

@@ -7,7 +7,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define CLIENT_LINE_MAX   (64u * 1024u * 1024u) /* bytes of an answer's line; the daemon's own bound */
+#define CLIENT_LINE_MAX                                                                            \
+	(64u * 1024u * 1024u)    /* bytes of an answer's line; the daemon's own bound */
 #define CLIENT_TIMEOUT_MS 60000u /* for an answer; a reload or a rescan may take its time */
 
 /*
@@ -25,7 +26,8 @@ int client_send(struct client *client, const json_t *request); /* 0 or -errno */
  * for ever. 0; -ETIMEDOUT; -EPIPE when the daemon is gone; -EMSGSIZE; -EINTR after
  * client_interruptible(), when a signal came or nobody reads stdout any more.
  */
-int client_receive(struct client *client, int64_t until_ns, const char **ret_line, size_t *ret_size);
+int client_receive(
+        struct client *client, int64_t until_ns, const char **ret_line, size_t *ret_size);
 /* From here on SIGINT and SIGTERM end a client_receive() instead of the tool. 0 or -errno. */
 int client_interruptible(struct client *client);
 

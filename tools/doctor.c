@@ -1,138 +1,205 @@
 /*
  * execward doctor: what this host has, what it lacks, what that weakens and how to mend it. The
- * kernel's features come from the running daemon, settings from /proc/sys.
+ * kernel's features and the faults come from the running daemon, which has tried them; settings
+ * from /proc/sys. Rows are those of the threat matrix (docs/threat-model.md).
  */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "tools/client.h"
+#include "tools/doctor_rows.h"
 #include "tools/print.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
-struct sysctl_row {
-	const char *path, *good; /* the value that closes it; NULL: shown only */
-	const char *weakens, *fix;
+#define VALUE_MAX 4096u /* bytes of a file in /proc */
+
+enum level {
+	LEVEL_WEAK = 0, /* something can get past, or gets lost: exit code 1 */
+	LEVEL_NOTE,     /* to know; nothing is broken */
+	LEVEL_OK,
 };
 
-static const struct sysctl_row sysctls[] = {
-	{"/proc/sys/fs/leases-enable", "1",
-		"a file can change between digest and exec (rows 9, 10)", "sysctl fs.leases-enable=1"},
-	{"/proc/sys/vm/memfd_noexec", "2",
-		"programs in memory (memfd_create) run unseen (row 15)", "sysctl vm.memfd_noexec=2"},
-	{"/proc/sys/kernel/io_uring_disabled", NULL, "", ""},
-	{"/proc/sys/fs/fanotify/max_user_groups", NULL, "", ""},
-	{"/proc/sys/fs/fanotify/max_user_marks", NULL, "", ""},
-};
+static const char *const level_names[] = {"weak", "note", "ok"};
 
-static json_t *finding(const char *name, const char *state, bool good, const char *weakens, const char *fix)
+static void add(json_t *findings, enum level level, const char *check, const char *state,
+        const struct doctor_row *row)
 {
-	return json_pack("{s:s, s:s, s:b, s:s, s:s}", "check", name, "state", state, "good", good,
-		"weakens", weakens, "fix", fix);
+	bool good = level == LEVEL_OK;
+
+	json_array_append_new(findings,
+	        json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "check", check, "state", state, "level",
+	                level_names[level], "good", level != LEVEL_WEAK, "weakens",
+	                good ? "" : row->weakens, "fix", good ? "" : row->fix));
+}
+
+/* The first line of a small file, or NULL. */
+static char *read_line(const char *path)
+{
+	char *value = NULL;
+	size_t size;
+
+	if (file_read_head_at(AT_FDCWD, path, VALUE_MAX, &value, &size) < 0)
+		return NULL;
+	value[strcspn(value, "\n")] = '\0';
+	return value;
 }
 
 static void add_sysctls(json_t *findings)
 {
-	for (size_t i = 0; i < sizeof(sysctls) / sizeof(sysctls[0]); i++) {
-		const struct sysctl_row *row = &sysctls[i];
-		_cleanup_free_ char *value = NULL;
-		size_t size;
-		bool good;
+	for (const struct doctor_row *row = doctor_sysctls; row->name; row++) {
+		_cleanup_free_ char *value = read_line(row->name);
+		bool good = value && !strcmp(value, row->good);
+		enum level level = good ? LEVEL_OK : row->grave ? LEVEL_WEAK : LEVEL_NOTE;
 
-		if (file_read_at(AT_FDCWD, row->path, 4096, &value, &size) < 0)
-			value = NULL;
-		if (value)
-			value[strcspn(value, "\n")] = '\0';
-		good = !row->good || (value && !strcmp(value, row->good));
-		json_array_append_new(findings,
-			finding(row->path + strlen("/proc/sys/"), value ?: "absent", good,
-				good ? "" : row->weakens, good ? "" : row->fix));
+		add(findings, level, row->name + strlen("/proc/sys/"), value ?: "absent", row);
 	}
 }
 
-static void add_kernel(json_t *findings, json_t *status)
+/* The two ways in which an administrator switches enforcement off at boot. */
+static void add_switches(json_t *findings)
 {
-	json_t *feature;
+	static const struct doctor_row row = {
+	        .weakens = "nothing is denied",
+	        .fix = "remove it, then systemctl restart execwardd",
+	};
+	_cleanup_free_ char *cmdline = read_line("/proc/cmdline");
+	const char *at = cmdline ? strstr(cmdline, "execward.off") : NULL;
+
+	if (at && (at == cmdline || at[-1] == ' '))
+		add(findings, LEVEL_WEAK, "execward.off", "on the kernel's command line", &row);
+	if (access("/etc/execward/disabled", F_OK) == 0)
+		add(findings, LEVEL_WEAK, "/etc/execward/disabled", "exists", &row);
+}
+
+static void add_kernel(json_t *findings, const json_t *status)
+{
+	const json_t *feature;
 	size_t i;
 
 	json_array_foreach(json_object_get(status, "kernel"), i, feature)
 	{
 		bool present = json_is_true(json_object_get(feature, "present"));
-		_cleanup_free_ char *fix = NULL;
+		const char *name = raw_of(feature, "feature") ?: "-";
+		const char *since = raw_of(feature, "since") ?: "-";
+		const char *state = raw_of(feature, "state") ?: (present ? "present" : "absent");
+		_cleanup_free_ char *release = text_format("a kernel that has it: Linux %s", since);
+		const struct doctor_row *known = doctor_find(doctor_features, name);
+		struct doctor_row row = {
+		        .weakens = raw_of(feature, "detail") ?: "",
+		        .fix = known && known->fix ? known->fix : release,
+		};
+		enum level level = known && known->grave ? LEVEL_WEAK : LEVEL_NOTE;
 
-		if (asprintf(&fix, "a kernel with it: Linux %s",
-			    json_string_value(json_object_get(feature, "since"))) < 0)
-			fix = NULL;
-		json_array_append_new(findings,
-			finding(json_string_value(json_object_get(feature, "feature")),
-				json_string_value(json_object_get(feature, "state")), present,
-				json_string_value(json_object_get(feature, "detail")),
-				present ? "" : (fix ?: "")));
+		add(findings, present ? LEVEL_OK : level, name, state, &row);
 	}
 }
 
-static void add_faults(json_t *findings, json_t *status)
+static void add_faults(json_t *findings, const json_t *status)
 {
+	static const struct doctor_row unknown = {
+	        .weakens = "a fault that this tool does not know", .fix = "see the daemon's log"};
 	json_t *count;
 	const char *name;
 
 	json_object_foreach(json_object_get(status, "faults"), name, count)
 	{
-		char text[32];
+		const struct doctor_row *row = doctor_find(doctor_faults, name) ?: &unknown;
+		_cleanup_free_ char *state =
+		        text_format("%lld since the start", json_integer_value(count));
+		_cleanup_free_ char *check = text_format("fault %s", name);
 
-		if (json_integer_value(count) == 0)
-			continue;
-		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(count));
-		json_array_append_new(findings,
-			finding(name, text, true, "happened since the start; see docs/architecture.md, Faults",
-				""));
+		if (json_integer_value(count) > 0)
+			add(findings, row->grave ? LEVEL_WEAK : LEVEL_NOTE, check, state, row);
 	}
 }
 
-static int print_findings(const struct tool *tool, json_t *findings)
+static void add_guard(json_t *findings, const json_t *status)
 {
-	json_t *f;
-	size_t i;
-	int r = 0;
+	static const struct doctor_row not_enforced = {
+	        .weakens =
+	                "nothing is denied: programs that nobody vouches for run, and are reported",
+	        .fix = "when `execward report` shows nothing of yours: mode: enforce, execward "
+	               "reload",
+	};
+	static const struct doctor_row unguarded = {
+	        .weakens = "no container is guarded",
+	        .fix = "guard.storage: name the directories that hold the runtimes' layers",
+	};
+	static const struct doctor_row not_ready = {.weakens = "what runs now may not be guarded",
+	        .fix = "execward status --wait-ready 30"};
+	const char *mode = raw_of(status, "mode") ?: "-";
+	bool ready = json_is_true(json_object_get(status, "ready"));
+	_cleanup_free_ char *n =
+	        text_format("%zu", json_array_size(json_object_get(status, "guarded")));
+
+	add(findings, ready ? LEVEL_OK : LEVEL_WEAK, "ready", ready ? "yes" : "no", &not_ready);
+	add(findings, strcmp(mode, "enforce") ? LEVEL_NOTE : LEVEL_OK, "mode", mode, &not_enforced);
+	add(findings, strcmp(n, "0") ? LEVEL_OK : LEVEL_WEAK, "guarded filesystems", n, &unguarded);
+}
+
+static void print_finding(const struct tool *tool, const json_t *f)
+{
+	const char *level = raw_of(f, "level") ?: "-";
+	_cleanup_free_ char *check = text_of(f, "check"), *state = text_of(f, "state"),
+	                    *weakens = text_of(f, "weakens"), *fix = text_of(f, "fix");
+
+	print_word(tool,
+	        !strcmp(level, "ok")     ? COLOUR_GOOD
+	        : !strcmp(level, "weak") ? COLOUR_BAD
+	                                 : COLOUR_WARN,
+	        level);
+	printf("%*s%-32s%s\n", (int)(6 - strlen(level)), "", check, state);
+	if (raw_of(f, "weakens"))
+		printf("      %s\n", weakens);
+	if (raw_of(f, "fix"))
+		printf("      fix: %s\n", fix);
+}
+
+/* Exit code 1 when something is weak. */
+static int print_findings(const struct tool *tool, const json_t *findings)
+{
+	const json_t *f;
+	size_t i, weak = 0;
 
 	json_array_foreach(findings, i, f)
 	{
-		bool good = json_is_true(json_object_get(f, "good"));
-		_cleanup_free_ char *check = text_of(f, "check"), *state = text_of(f, "state"),
-				    *weakens = text_of(f, "weakens"), *fix = text_of(f, "fix");
-
-		if (!good)
-			r = 1;
-		if (tool->json)
-			continue;
-		print_word(tool, good ? COLOUR_GOOD : COLOUR_WARN, good ? "  ok  " : " weak ");
-		printf(" %-34s %s\n", check, state);
-		if (*weakens)
-			printf("        %s\n", weakens);
-		if (*fix)
-			printf("        fix: %s\n", fix);
+		weak += !json_is_true(json_object_get(f, "good"));
+		if (!tool->json)
+			print_finding(tool, f);
 	}
-	return r;
-}
-
-int verb_doctor(const struct tool *tool, int argc, char **argv)
-{
-	const struct option_row rows[] = {{NULL, NULL, NULL}};
-	json_t *answer = NULL, *findings;
-	int n, r = parse_verb(argc, argv, rows, NULL, 0, &n);
-
-	if (r == 0)
-		r = client_ask(tool, json_pack("{s:s}", "request", "status"), &answer);
-	if (r != 0)
-		return r;
-	findings = json_array();
-	add_kernel(findings, json_object_get(answer, "status"));
-	add_sysctls(findings);
-	add_faults(findings, json_object_get(answer, "status"));
-	r = print_findings(tool, findings);
 	if (tool->json)
 		print_json(findings);
+	else
+		printf("\n%zu checks, %zu weak\n", json_array_size(findings), weak);
+	return weak > 0;
+}
+
+int verb_doctor(const struct tool *tool, const struct call *call)
+{
+	static const struct doctor_row no_daemon = {
+	        .weakens = "nothing is guarded", .fix = "systemctl start execwardd"};
+	json_t *findings = json_array(), *answer = NULL;
+	const json_t *status;
+	int r = client_ask(tool, request_new("status"), &answer), found;
+
+	(void)call;
+	status = json_object_get(answer, "status");
+	if (r == 0) {
+		add_guard(findings, status);
+		add_kernel(findings, status);
+		add_faults(findings, status);
+	} else if (r == EX_UNAVAILABLE) {
+		add(findings, LEVEL_WEAK, "daemon", "does not answer", &no_daemon);
+	}
+	if (r == 0 || r == EX_UNAVAILABLE) {
+		add_switches(findings);
+		add_sysctls(findings);
+		found = print_findings(tool, findings);
+		r = r ?: found;
+	}
 	json_decref(findings);
 	json_decref(answer);
 	return r;

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define LIMIT_MAX   100000 /* docs/control.md */
-#define ID_MATCH_MIN 12u   /* digits of a container's id that name it, as in the daemon's store */
+#define LIMIT_MAX    100000 /* docs/control.md */
+#define ID_MATCH_MIN 12u    /* digits of a container's id that name it, as in the daemon's store */
 
 static const char *field(const json_t *fields, const char *key)
 {
@@ -24,11 +24,13 @@ static void print_event(const struct tool *tool, const json_t *alert)
 	const json_t *f = json_object_get(alert, "output_fields");
 	const json_t *by = json_object_get(f, "execward.dropped_by");
 	_cleanup_free_ char *verdict = text_of(f, "execward.verdict"),
-			    *reason = text_of(f, "execward.reason"),
-			    *container = text_safe(
-				    raw_of(f, "container.name") ?: raw_of(f, "container.id")),
-			    *path = text_of(f, "proc.exepath"), *event = text_of(f, "execward.event_id"),
-			    *user = text_safe(raw_of(f, "user.name")), *uid = text_of(f, "user.uid");
+	                    *reason = text_of(f, "execward.reason"),
+	                    *container = text_safe(
+	                            raw_of(f, "container.name") ?: raw_of(f, "container.id")),
+	                    *path = text_of(f, "proc.exepath"),
+	                    *event = text_of(f, "execward.event_id"),
+	                    *user = text_safe(raw_of(f, "user.name")),
+	                    *uid = text_of(f, "user.uid");
 	json_int_t count = number_of(f, "execward.count");
 	char time[LOCAL_TIME_SIZE];
 
@@ -36,12 +38,13 @@ static void print_event(const struct tool *tool, const json_t *alert)
 	printf("%s  ", time);
 	print_word(tool, colour_of_verdict(verdict), verdict);
 	printf("  %s  %s  %s  by %s%s", reason, container, path, strcmp(user, "-") ? "" : "uid ",
-		strcmp(user, "-") ? user : uid);
+	        strcmp(user, "-") ? user : uid);
 	if (json_is_object(by)) {
 		_cleanup_free_ char *exe = text_of(by, "exe"), *pid = text_of(by, "pid"),
-				    *who = text_of(by, "uid");
+		                    *who = text_of(by, "uid");
 
-		printf("  dropped by %s pid %s uid %s", strcmp(exe, "-") ? exe : "(gone)", pid, who);
+		printf("  dropped by %s pid %s uid %s", strcmp(exe, "-") ? exe : "(gone)", pid,
+		        who);
 	}
 	if (count > 1)
 		printf("  x%lld", count);
@@ -66,7 +69,7 @@ static bool is_asked_for(const struct call *call, const json_t *alert)
 {
 	const json_t *f = json_object_get(alert, "output_fields");
 	const char *container = call->values[OPTION_CONTAINER], *path = call->values[OPTION_PATH],
-		   *sha256 = call->values[OPTION_SHA256];
+	           *sha256 = call->values[OPTION_SHA256];
 
 	if (container && !container_is(f, container))
 		return false;

@@ -26,9 +26,10 @@ static void print_list(const char *title, const json_t *list, const char *nothin
 
 static void print_would(const struct tool *tool, const json_t *would)
 {
-	_cleanup_free_ char *verdict = text_of(would, "verdict"), *reason = text_of(would, "reason"),
-			    *mode = text_of(would, "mode"), *rule = text_of(would, "rule_reason"),
-			    *line = text_of(would, "rule_line");
+	_cleanup_free_ char *verdict = text_of(would, "verdict"),
+	                    *reason = text_of(would, "reason"), *mode = text_of(would, "mode"),
+	                    *rule = text_of(would, "rule_reason"),
+	                    *line = text_of(would, "rule_line");
 
 	printf("%-16s", "next exec");
 	print_word(tool, colour_of_verdict(verdict), verdict);
@@ -62,7 +63,7 @@ static void print_grants(const struct tool *tool, const json_t *grants)
 static void print_drops(const struct tool *tool, const json_t *drops)
 {
 	static const char *const headers[] = {
-		"WRITTEN", "CONTAINER", "PATH", "BY", "PID", "UID", "COMMAND LINE", NULL};
+	        "WRITTEN", "CONTAINER", "PATH", "BY", "PID", "UID", "COMMAND LINE", NULL};
 	_cleanup_(table_freep) struct table *table = table_new(headers);
 	const json_t *drop;
 	size_t i;
@@ -77,7 +78,7 @@ static void print_drops(const struct tool *tool, const json_t *drops)
 		local_time(number_of(drop, "time_ns"), time);
 		table_add(table, COLOUR_NONE, time);
 		table_add(table, COLOUR_NONE,
-			raw_of(drop, "container_name") ?: raw_of(drop, "container_id"));
+		        raw_of(drop, "container_name") ?: raw_of(drop, "container_id"));
 		table_add(table, COLOUR_NONE, raw_of(drop, "path"));
 		table_add(table, COLOUR_NONE, raw_of(writer, "exe") ?: gone ? "(gone)" : NULL);
 		table_add(table, COLOUR_NONE, pid);
@@ -91,7 +92,7 @@ static void print_drops(const struct tool *tool, const json_t *drops)
 static void print_events(const struct tool *tool, const json_t *events)
 {
 	static const char *const headers[] = {
-		"TIME", "VERDICT", "REASON", "CONTAINER", "PATH", "TIMES", "EVENT", NULL};
+	        "TIME", "VERDICT", "REASON", "CONTAINER", "PATH", "TIMES", "EVENT", NULL};
 	_cleanup_(table_freep) struct table *table = table_new(headers);
 	const json_t *alert;
 	size_t i;
@@ -107,7 +108,8 @@ static void print_events(const struct tool *tool, const json_t *events)
 		table_add(table, COLOUR_NONE, time);
 		table_add(table, colour_of_verdict(verdict), verdict);
 		table_add(table, COLOUR_NONE, raw_of(f, "execward.reason"));
-		table_add(table, COLOUR_NONE, raw_of(f, "container.name") ?: raw_of(f, "container.id"));
+		table_add(table, COLOUR_NONE,
+		        raw_of(f, "container.name") ?: raw_of(f, "container.id"));
 		table_add(table, COLOUR_NONE, raw_of(f, "proc.exepath"));
 		table_add(table, COLOUR_NONE, count);
 		table_add(table, COLOUR_NONE, raw_of(f, "execward.event_id"));
@@ -119,7 +121,7 @@ static void print_events(const struct tool *tool, const json_t *events)
 static void print_explain(const struct tool *tool, const json_t *x)
 {
 	_cleanup_free_ char *target = text_of(x, "target"), *sha256 = text_of(x, "sha256"),
-			    *origin = text_of(x, "origin"), *copy_of = text_of(x, "copy_of");
+	                    *origin = text_of(x, "origin"), *copy_of = text_of(x, "copy_of");
 
 	printf("%-16s%s\n%-16s%s\n%-16s%s\n", "about", target, "sha256", sha256, "origin", origin);
 	if (raw_of(x, "copy_of"))

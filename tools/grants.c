@@ -17,7 +17,7 @@ static void add_time(struct table *table, json_int_t time_ns, const char *never)
 static void print_grants(const struct tool *tool, const json_t *grants)
 {
 	static const char *const headers[] = {
-		"KIND", "SHA256", "IMAGE", "PATH", "BY UID", "SINCE", "UNTIL", "REASON", NULL};
+	        "KIND", "SHA256", "IMAGE", "PATH", "BY UID", "SINCE", "UNTIL", "REASON", NULL};
 	_cleanup_(table_freep) struct table *table = table_new(headers);
 	const json_t *grant;
 	size_t i;

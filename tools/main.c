@@ -14,44 +14,47 @@
 
 #define DEFAULT_CONFIG "/etc/execward/execward.yaml"
 
-static const char which[] =
-	"PATH is a path inside containers when the daemon has it on record, or when --container or\n"
-	"--image is given; else a file of this host, which is hashed here (./FILE always is). EVENT is\n"
-	"an id as `execward events` shows it.";
+static const char which[] = "PATH is a path inside containers when the daemon has it on record, or "
+                            "when --container or\n"
+                            "--image is given; else a file of this host, which is hashed here "
+                            "(./FILE always is). EVENT is\n"
+                            "an id as `execward events` shows it.";
 
 static const struct verb verbs[] = {
-	{"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0, NULL,
-		verb_status},
-	{"events", "What was denied or reported, oldest first", NULL,
-		TAKES(SINCE) | TAKES(FOLLOW) | TAKES(CONTAINER) | TAKES(PATH) | TAKES(SHA256) |
-			TAKES(LIMIT),
-		0, "With --json each line is one alert, as the outputs of the daemon carry it.",
-		verb_events},
-	{"show", "One event in full, and what to do next", "EVENT", 0, 0, NULL, verb_show},
-	{"explain", "Why a program did or would not run, who dropped it, what would let it",
-		"PATH|SHA256|EVENT", TAKES(CONTAINER) | TAKES(IMAGE), 0, which, verb_explain},
-	{"approve", "Lets a program run, from the next exec on", "SHA256|PATH|EVENT",
-		TAKES(REASON) | TAKES(IMAGE) | TAKES(CONTAINER) | TAKES(FOR), TAKES(REASON), which,
-		verb_approve},
-	{"revoke", "Takes back what was approved, learned or denied", "SHA256|PATH|EVENT",
-		TAKES(IMAGE) | TAKES(CONTAINER) | TAKES(DENY), 0, which, verb_revoke},
-	{"deny", "Never lets a program run, wherever it comes from", "SHA256|PATH|EVENT",
-		TAKES(REASON) | TAKES(CONTAINER) | TAKES(FOR), TAKES(REASON), which, verb_deny},
-	{"grants", "What was approved, learned and denied", NULL, 0, 0, NULL, verb_grants},
-	{"mode", "Shows or changes the mode", "[report|enforce|learn|config]", TAKES(FOR), 0,
-		"learn always has an end (--for). config gives the mode back to the configuration.",
-		verb_mode},
-	{"reload", "Reads the configuration again", NULL, 0, 0,
-		"A configuration with a fault is refused with its place, and the old one stays in force.",
-		verb_reload},
-	{"report", "A summary: denials by container, program and writer", NULL, TAKES(SINCE), 0,
-		"Of the last 24 hours, or as --since says.", verb_report},
-	{"doctor", "What this host has, what it lacks, what that weakens and how to mend it", NULL, 0, 0,
-		"Exits 1 when something is weak.", verb_doctor},
-	{"selftest", "Attacks a scratch overlay under the running daemon", NULL, 0, 0,
-		"Tries the techniques of the threat matrix that are safe to try, and compares what the\n"
-		"daemon did with what it should have done. Needs root; takes 30 seconds at most.",
-		verb_selftest},
+        {"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0,
+                NULL, verb_status},
+        {"events", "What was denied or reported, oldest first", NULL,
+                TAKES(SINCE) | TAKES(FOLLOW) | TAKES(CONTAINER) | TAKES(PATH) | TAKES(SHA256) |
+                        TAKES(LIMIT),
+                0, "With --json each line is one alert, as the outputs of the daemon carry it.",
+                verb_events},
+        {"show", "One event in full, and what to do next", "EVENT", 0, 0, NULL, verb_show},
+        {"explain", "Why a program did or would not run, who dropped it, what would let it",
+                "PATH|SHA256|EVENT", TAKES(CONTAINER) | TAKES(IMAGE), 0, which, verb_explain},
+        {"approve", "Lets a program run, from the next exec on", "SHA256|PATH|EVENT",
+                TAKES(REASON) | TAKES(IMAGE) | TAKES(CONTAINER) | TAKES(FOR), TAKES(REASON), which,
+                verb_approve},
+        {"revoke", "Takes back what was approved, learned or denied", "SHA256|PATH|EVENT",
+                TAKES(IMAGE) | TAKES(CONTAINER) | TAKES(DENY), 0, which, verb_revoke},
+        {"deny", "Never lets a program run, wherever it comes from", "SHA256|PATH|EVENT",
+                TAKES(REASON) | TAKES(CONTAINER) | TAKES(FOR), TAKES(REASON), which, verb_deny},
+        {"grants", "What was approved, learned and denied", NULL, 0, 0, NULL, verb_grants},
+        {"mode", "Shows or changes the mode", "[report|enforce|learn|config]", TAKES(FOR), 0,
+                "learn always has an end (--for). config gives the mode back to the configuration.",
+                verb_mode},
+        {"reload", "Reads the configuration again", NULL, 0, 0,
+                "A configuration with a fault is refused with its place, and the old one stays in "
+                "force.",
+                verb_reload},
+        {"report", "A summary: denials by container, program and writer", NULL, TAKES(SINCE), 0,
+                "Of the last 24 hours, or as --since says.", verb_report},
+        {"doctor", "What this host has, what it lacks, what that weakens and how to mend it", NULL,
+                0, 0, "Exits 1 when something is weak.", verb_doctor},
+        {"selftest", "Attacks a scratch overlay under the running daemon", NULL, 0, 0,
+                "Tries the techniques of the threat matrix that are safe to try, and compares what "
+                "the\n"
+                "daemon did with what it should have done. Needs root; takes 30 seconds at most.",
+                verb_selftest},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -68,10 +71,10 @@ static int load(const char *path, struct tool *tool)
 		return 0;
 	if (error.line > 0)
 		fprintf(stderr, "execward: %s:%u:%u: %s\n", error.file, error.line, error.column,
-			error.message ?: "invalid");
+		        error.message ?: "invalid");
 	else
 		fprintf(stderr, "execward: %s: %s\n", path ?: "defaults",
-			error.message ?: strerror(r < 0 ? -r : EINVAL));
+		        error.message ?: strerror(r < 0 ? -r : EINVAL));
 	/* Only root reads a configuration: who may not is told so, not that it is wrong. */
 	return r == -EACCES ? EX_NOPERM : EX_CONFIG;
 }
@@ -80,8 +83,8 @@ static int run(const struct call *call)
 {
 	const char *no_color = getenv("NO_COLOR");
 	struct tool tool = {
-		.json = call_has(call, OPTION_JSON),
-		.colour = isatty(STDOUT_FILENO) && !(no_color && *no_color),
+	        .json = call_has(call, OPTION_JSON),
+	        .colour = isatty(STDOUT_FILENO) && !(no_color && *no_color),
 	};
 	int r;
 

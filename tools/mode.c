@@ -11,7 +11,7 @@
 static void print_mode(const struct tool *tool, const json_t *answer)
 {
 	_cleanup_free_ char *mode = text_of(answer, "mode"), *source = text_of(answer, "source"),
-			    *fallback = text_of(answer, "fallback");
+	                    *fallback = text_of(answer, "fallback");
 	json_int_t until_ns = number_of(answer, "until_ns");
 	char until[LOCAL_TIME_SIZE];
 
@@ -38,7 +38,8 @@ static int check(const struct call *call)
 		return EX_USAGE;
 	}
 	if (mode && mode_from_name(mode) == MODE_LEARN && !call_has(call, OPTION_FOR)) {
-		fputs("execward mode: learn always has an end: execward mode learn --for 24h\n", stderr);
+		fputs("execward mode: learn always has an end: execward mode learn --for 24h\n",
+		        stderr);
 		return EX_USAGE;
 	}
 	return 0;

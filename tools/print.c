@@ -33,11 +33,11 @@ void print_json(const json_t *value)
 void print_word(const struct tool *tool, enum colour colour, const char *text)
 {
 	static const char *const codes[] = {
-		[COLOUR_NONE] = "",
-		[COLOUR_GOOD] = "\033[32m",
-		[COLOUR_BAD] = "\033[1;31m",
-		[COLOUR_WARN] = "\033[33m",
-		[COLOUR_DIM] = "\033[2m",
+	        [COLOUR_NONE] = "",
+	        [COLOUR_GOOD] = "\033[32m",
+	        [COLOUR_BAD] = "\033[1;31m",
+	        [COLOUR_WARN] = "\033[33m",
+	        [COLOUR_DIM] = "\033[2m",
 	};
 	bool on = tool->colour && colour != COLOUR_NONE;
 
@@ -98,7 +98,7 @@ char *text_shell_word(const char *text)
 {
 	_cleanup_free_ char *safe = text_safe(text);
 	size_t plain = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "%+,-./:=@_");
+	                            "%+,-./:=@_");
 	char *word, *out;
 
 	if (strcmp(safe, text))
@@ -124,6 +124,6 @@ void local_time(int64_t time_ns, char ret_text[LOCAL_TIME_SIZE])
 	struct tm tm;
 
 	if (!localtime_r(&t, &tm) ||
-		strftime(ret_text, LOCAL_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	        strftime(ret_text, LOCAL_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		strcpy(ret_text, "-");
 }

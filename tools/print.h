@@ -31,8 +31,8 @@ json_int_t number_of(const json_t *object, const char *key);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * @text as one word of a shell's command line. NULL when it holds what a terminal must not see: such
- * a name cannot be shown for copying. The caller frees.
+ * @text as one word of a shell's command line. NULL when it holds what a terminal must not see:
+ * such a name cannot be shown for copying. The caller frees.
  */
 char *text_shell_word(const char *text);
 

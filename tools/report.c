@@ -25,10 +25,10 @@ enum axis {
 	_AXIS_MAX,
 };
 
-static const char *const axis_names[_AXIS_MAX] = {"containers", "images", "programs", "writers",
-	"reasons"};
+static const char *const axis_names[_AXIS_MAX] = {
+        "containers", "images", "programs", "writers", "reasons"};
 static const char *const axis_titles[_AXIS_MAX] = {
-	"by container", "by image", "by program", "by who dropped it", "by reason"};
+        "by container", "by image", "by program", "by who dropped it", "by reason"};
 
 struct report {
 	json_t *counts[_AXIS_MAX]; /* name -> execs */
@@ -65,7 +65,8 @@ static int count_event(const json_t *event, const char *text, size_t size, void 
 	report->execs += execs;
 	if (!strcmp(verdict, "deny"))
 		report->denied += execs;
-	count(report, AXIS_CONTAINER, raw_of(f, "container.name") ?: raw_of(f, "container.id"), execs);
+	count(report, AXIS_CONTAINER, raw_of(f, "container.name") ?: raw_of(f, "container.id"),
+	        execs);
 	count(report, AXIS_IMAGE, raw_of(f, "execward.image"), execs);
 	count(report, AXIS_PROGRAM, raw_of(f, "proc.exepath"), execs);
 	count(report, AXIS_WRITER, raw_of(json_object_get(f, "execward.dropped_by"), "exe"), execs);
@@ -99,20 +100,20 @@ static json_t *rank(json_t *counts)
 
 	if (!rows)
 		return array;
-	json_object_foreach(counts, name, value)
-		rows[i++] = (struct ranked){name, json_integer_value(value)};
+	json_object_foreach(counts, name, value) rows[i++] =
+	        (struct ranked){name, json_integer_value(value)};
 	qsort(rows, n, sizeof(*rows), by_rank);
 	for (i = 0; i < n; i++)
 		json_array_append_new(array,
-			json_pack("{s:s, s:I}", "name", rows[i].name, "execs", rows[i].execs));
+		        json_pack("{s:s, s:I}", "name", rows[i].name, "execs", rows[i].execs));
 	return array;
 }
 
 static json_t *report_json(const struct report *report, int64_t since_ns, int64_t until_ns)
 {
 	json_t *all = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "since_ns", (json_int_t)since_ns,
-		"until_ns", (json_int_t)until_ns, "programs_refused", report->events, "execs",
-		report->execs, "denied", report->denied, "truncated", report->read >= EVENTS_MAX);
+	        "until_ns", (json_int_t)until_ns, "programs_refused", report->events, "execs",
+	        report->execs, "denied", report->denied, "truncated", report->read >= EVENTS_MAX);
 
 	for (size_t i = 0; i < _AXIS_MAX; i++)
 		json_object_set_new(all, axis_names[i], rank(report->counts[i]));
@@ -145,9 +146,10 @@ static void print_report(const json_t *all)
 	local_time(number_of(all, "since_ns"), since);
 	local_time(number_of(all, "until_ns"), until);
 	printf("%s to %s\n%lld execs that nobody vouched for: %lld denied, %lld reported\n", since,
-		until, execs, denied, execs - denied);
+	        until, execs, denied, execs - denied);
 	if (json_is_true(json_object_get(all, "truncated")))
-		printf("only the newest %d events were counted: choose a later --since\n", EVENTS_MAX);
+		printf("only the newest %d events were counted: choose a later --since\n",
+		        EVENTS_MAX);
 	if (execs == 0)
 		return;
 	for (size_t i = 0; i < _AXIS_MAX; i++)

@@ -4,45 +4,70 @@
  */
 #pragma once
 
+#include "base/cleanup.h"
 #include "tools/verbs.h"
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 extern const uint8_t selftest_payload_data[], selftest_payload_end[];
 
-#define SELFTEST_EXIT 42 /* what the payload exits with */
+#define SELFTEST_EXIT       42    /* what the payload exits with */
+#define SELFTEST_TIMEOUT_MS 30000 /* for all of it */
+#define SELFTEST_PATH_SIZE  96u
 
-/* The overlay, in a mount namespace of the calling process. */
-struct selftest_box {
-	char *dir; /* a tmpfs with lower, upper, work, merged */
+struct selftest_box;
+struct selftest_trick;
+
+/* One try, as the child sees it: inside the overlay, chrooted. */
+struct selftest_try {
+	const struct selftest_trick *trick;
+	const char *nonce;             /* of this run */
+	char path[SELFTEST_PATH_SIZE]; /* of the program: unique on this host, its event is found by
+	                                  it */
+	char image[SELFTEST_PATH_SIZE]; /* a program of the image that no trick changes */
+	const char *step;               /* out: what failed; static */
 };
 
-/* Enters a mount namespace and builds the box below @runtime_dir. 0, or an exit code after a
- * message that says which step failed. */
-int selftest_box_make(const char *runtime_dir, struct selftest_box *ret_box);
-void selftest_box_done(struct selftest_box *box);
-
-/* How a try ended. */
-struct selftest_outcome {
-	bool ran;    /* the payload ran */
-	int error;   /* errno of what failed, when it did not */
-	const char *step; /* "exec", or what came before it; static */
-};
-
-/* One technique: runs inside the overlay (chroot), execs, never returns when the exec works. */
 struct selftest_trick {
 	const char *row, *name;
-	const char *path; /* of the program, unique: its event is found by it */
-	bool must_run;    /* the image's own: no false alarm */
-	const char *reason; /* of the event that is expected; NULL when it must run */
-	/* Prepares and execs. Returns the errno with *step set when something failed. */
-	int (*run)(const struct selftest_trick *trick, const char **step);
+	const char *dir, *file; /* of the program */
+	bool in_image;          /* the image has it; else the trick makes it */
+	const char *reason;     /* of the expected event; NULL: must run, without an event */
+	bool needs_proc;
+	/* Prepares and execs. Returns the errno of try->step. */
+	int (*run)(struct selftest_try *try);
 };
 
 extern const struct selftest_trick selftest_tricks[];
 extern const size_t selftest_n_tricks;
 
-/* Forks, chroots to the box and tries. */
-struct selftest_outcome selftest_try(const struct selftest_box *box, const struct selftest_trick *trick);
+enum selftest_end {
+	SELFTEST_BROKEN = 0, /* the preparation failed */
+	SELFTEST_RAN,        /* the payload ran */
+	SELFTEST_REFUSED,    /* its exec failed */
+	SELFTEST_HUNG,       /* no answer in time; the child was killed */
+	SELFTEST_SKIPPED,
+};
+
+struct selftest_outcome {
+	enum selftest_end end;
+	int error;     /* errno of what failed */
+	char step[32]; /* what failed, or why it was skipped */
+};
+
+/*
+ * Enters a mount namespace of its own, and builds the overlay below @runtime_dir. 0, or an exit
+ * code after a message that says which step failed.
+ */
+int selftest_box_new(const char *runtime_dir, struct selftest_box **ret_box);
+void selftest_box_free(struct selftest_box *box);
+DEFINE_FREEP(selftest_box, selftest_box_free)
+
+/* The path of @trick's program in the overlay; the file's name is unique on this host. */
+void selftest_path(const struct selftest_box *box, const struct selftest_trick *trick,
+        char ret_path[SELFTEST_PATH_SIZE]);
+
+/* Forks, chroots into the overlay and tries, until @until_ns (CLOCK_MONOTONIC). */
+struct selftest_outcome selftest_try(
+        const struct selftest_box *box, const struct selftest_trick *trick, int64_t until_ns);

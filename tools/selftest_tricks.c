@@ -1,16 +1,16 @@
 /*
- * The techniques (THREATS rows 1 to 5). Each drops content of its own, so that no two are the same
- * program to the daemon.
+ * The techniques (rows of the threat matrix). Each drops content of its own under a name of its
+ * own, so that no two are the same program to the daemon, in this run or another.
  */
 #include "tools/selftest.h"
 
-#include "base/cleanup.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -19,212 +19,264 @@ static size_t payload_size(void)
 	return (size_t)(selftest_payload_end - selftest_payload_data);
 }
 
-/* The payload and the technique's name behind it: the loader does not care, the digest does. */
-static int write_payload(int fd, const char *salt)
+static int write_all(int fd, const void *data, size_t size)
 {
-	if (write(fd, selftest_payload_data, payload_size()) != (ssize_t)payload_size() ||
-		write(fd, salt, strlen(salt)) != (ssize_t)strlen(salt) || fchmod(fd, 0755) < 0)
-		return -1;
-	return 0;
+	return write(fd, data, size) == (ssize_t)size ? 0 : -1;
 }
 
-static int drop(const char *path, const char *salt)
+/* The payload with something of its own behind it: the loader does not care, the digest does. */
+static int write_payload(int fd, const struct selftest_try *try)
+{
+	static const char mark[] = "dropped by ";
+
+	if (write_all(fd, selftest_payload_data, payload_size()) < 0 ||
+	        write_all(fd, mark, sizeof(mark) - 1) < 0 ||
+	        write_all(fd, try->path, strlen(try->path)) < 0)
+		return -1;
+	return fchmod(fd, 0755);
+}
+
+static int drop(struct selftest_try *try, const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 
-	return fd < 0 ? -1 : write_payload(fd, salt);
+	try->step = "drop";
+	return fd < 0 ? -1 : write_payload(fd, try);
 }
 
-static int exec_path(const char *path, const char **step)
+/* A second name on the way to try->path. */
+static void side_path(const struct selftest_try *try, char ret_path[SELFTEST_PATH_SIZE + 5])
 {
-	char *argv[] = {(char *)(uintptr_t)path, NULL}, *envp[] = {NULL};
+	snprintf(ret_path, SELFTEST_PATH_SIZE + 5, "%s.tmp", try->path);
+}
 
-	*step = "exec";
+static int exec_path(struct selftest_try *try, const char *path)
+{
+	char *argv[] = {try->path, NULL}, *envp[] = {NULL};
+
+	try->step = "exec";
 	execve(path, argv, envp);
 	return errno;
 }
 
-static int exec_fd(int fd, const char *path, const char **step)
+static int exec_fd(struct selftest_try *try, int fd)
 {
-	char *argv[] = {(char *)(uintptr_t)path, NULL}, *envp[] = {NULL};
+	char *argv[] = {try->path, NULL}, *envp[] = {NULL};
 
-	*step = "exec";
+	try->step = "exec";
 	syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 	return errno;
 }
 
-static int run_image(const struct selftest_trick *t, const char **step)
+static int run_image(struct selftest_try *try)
 {
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_drop(const struct selftest_trick *t, const char **step)
+static int run_drop(struct selftest_try *try)
 {
-	*step = "drop";
-	return drop(t->path, t->name) < 0 ? errno : exec_path(t->path, step);
+	return drop(try, try->path) < 0 ? errno : exec_path(try, try->path);
 }
 
-static int run_execveat(const struct selftest_trick *t, const char **step)
+static int drop_and_open(struct selftest_try *try, int flags)
 {
-	int fd;
-
-	*step = "drop";
-	if (drop(t->path, t->name) < 0)
-		return errno;
-	fd = open(t->path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? errno : exec_fd(fd, t->path, step);
+	return drop(try, try->path) < 0 ? -1 : open(try->path, flags | O_CLOEXEC);
 }
 
-static int run_opath(const struct selftest_trick *t, const char **step)
+static int run_execveat(struct selftest_try *try)
 {
-	int fd;
+	int fd = drop_and_open(try, O_RDONLY);
 
-	*step = "drop";
-	if (drop(t->path, t->name) < 0)
-		return errno;
-	fd = open(t->path, O_PATH | O_CLOEXEC);
-	return fd < 0 ? errno : exec_fd(fd, t->path, step);
+	return fd < 0 ? errno : exec_fd(try, fd);
 }
 
-static int run_rename(const struct selftest_trick *t, const char **step)
+static int run_opath(struct selftest_try *try)
 {
-	*step = "drop";
-	if (drop("/bin/renamed.tmp", t->name) < 0)
-		return errno;
-	return rename("/bin/renamed.tmp", t->path) < 0 ? errno : exec_path(t->path, step);
+	int fd = drop_and_open(try, O_PATH);
+
+	return fd < 0 ? errno : exec_fd(try, fd);
 }
 
-static int run_link(const struct selftest_trick *t, const char **step)
+static int run_proc_fd(struct selftest_try *try)
 {
-	*step = "drop";
-	if (drop("/bin/linked.tmp", t->name) < 0)
-		return errno;
-	return link("/bin/linked.tmp", t->path) < 0 ? errno : exec_path(t->path, step);
-}
+	int fd = drop_and_open(try, O_PATH);
+	char path[32];
 
-static int run_tmpfile(const struct selftest_trick *t, const char **step)
-{
-	int fd = open("/bin", O_TMPFILE | O_RDWR | O_CLOEXEC, 0755);
-	int r;
-
-	*step = "drop";
 	if (fd < 0)
 		return errno;
-	r = write_payload(fd, t->name);
-	/* Without /proc in the box the name is given by AT_EMPTY_PATH. */
-	if (r == 0)
-		r = linkat(fd, "", AT_FDCWD, t->path, AT_EMPTY_PATH);
-	if (r < 0)
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return exec_path(try, path);
+}
+
+static int run_rename(struct selftest_try *try)
+{
+	char side[SELFTEST_PATH_SIZE + 5];
+
+	side_path(try, side);
+	if (drop(try, side) < 0 || rename(side, try->path) < 0)
+		return errno;
+	return exec_path(try, try->path);
+}
+
+static int run_link(struct selftest_try *try)
+{
+	char side[SELFTEST_PATH_SIZE + 5];
+
+	side_path(try, side);
+	if (drop(try, side) < 0 || link(side, try->path) < 0)
+		return errno;
+	return exec_path(try, try->path);
+}
+
+static int run_tmpfile(struct selftest_try *try)
+{
+	int fd = open(try->trick->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0755);
+
+	try->step = "O_TMPFILE";
+	/* Named by AT_EMPTY_PATH: that wants no /proc. */
+	if (fd < 0 || write_payload(fd, try) < 0 ||
+	        linkat(fd, "", AT_FDCWD, try->path, AT_EMPTY_PATH) < 0)
 		return errno;
 	close(fd);
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_unlinked(const struct selftest_trick *t, const char **step)
+static int run_unlinked(struct selftest_try *try)
 {
-	int fd;
+	int fd = drop_and_open(try, O_RDONLY);
 
-	*step = "drop";
-	if (drop(t->path, t->name) < 0)
+	if (fd < 0 || unlink(try->path) < 0)
 		return errno;
-	fd = open(t->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || unlink(t->path) < 0)
-		return errno;
-	return exec_fd(fd, t->path, step);
+	return exec_fd(try, fd);
 }
 
-static int run_directory(const struct selftest_trick *t, const char **step)
+static int run_directory(struct selftest_try *try)
 {
-	*step = "drop";
-	if (mkdir("/new", 0755) < 0 || drop(t->path, t->name) < 0)
-		return errno;
-	return exec_path(t->path, step);
+	try->step = "mkdir";
+	return mkdir(try->trick->dir, 0755) < 0 ? errno : run_drop(try);
 }
 
-static int run_edit_write(const struct selftest_trick *t, const char **step)
+static int run_edit_write(struct selftest_try *try)
 {
-	int fd = open(t->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int fd = open(try->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
-	*step = "edit";
-	if (fd < 0 || write(fd, t->name, strlen(t->name)) < 0)
+	try->step = "edit";
+	if (fd < 0 || write_all(fd, "edited", strlen("edited")) < 0)
 		return errno;
 	close(fd);
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_edit_mmap(const struct selftest_trick *t, const char **step)
+static int run_edit_mmap(struct selftest_try *try)
 {
-	int fd = open(t->path, O_RDWR | O_CLOEXEC);
+	int fd = open(try->path, O_RDWR | O_CLOEXEC);
 	uint8_t *data;
 
-	*step = "edit";
+	try->step = "edit";
 	if (fd < 0)
 		return errno;
 	data = mmap(NULL, payload_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
 		return errno;
-	data[9] ^= 1; /* padding of e_ident: any value is accepted */
+	data[9] ^= 1; /* padding of e_ident, elf(5): any value is accepted */
 	munmap(data, payload_size());
 	close(fd);
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_edit_truncate(const struct selftest_trick *t, const char **step)
+static int run_edit_truncate(struct selftest_try *try)
 {
-	int fd = open(t->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	int fd = open(try->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 
-	*step = "edit";
-	if (fd < 0 || write_payload(fd, t->name) < 0)
+	try->step = "edit";
+	if (fd < 0 || write_payload(fd, try) < 0)
 		return errno;
 	close(fd);
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_touch(const struct selftest_trick *t, const char **step)
+static int run_touch(struct selftest_try *try)
 {
-	*step = "chmod";
-	if (chmod(t->path, 0711) < 0 || utimensat(AT_FDCWD, t->path, NULL, 0) < 0)
+	try->step = "chmod";
+	if (chmod(try->path, 0711) < 0 || utimensat(AT_FDCWD, try->path, NULL, 0) < 0)
 		return errno;
-	return exec_path(t->path, step);
+	return exec_path(try, try->path);
 }
 
-static int run_script(const struct selftest_trick *t, const char **step)
+static int run_script(struct selftest_try *try)
 {
-	static const char script[] = "#!/bin/image\n";
-	int fd = open(t->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	FILE *script = fopen(try->path, "wxe");
 
-	*step = "drop";
-	if (fd < 0 || write(fd, script, sizeof(script) - 1) < 0)
+	try->step = "drop";
+	if (!script)
 		return errno;
-	close(fd);
-	return exec_path(t->path, step);
+	fprintf(script, "#!%s\n# %s\n", try->image, try->path);
+	if (fchmod(fileno(script), 0755) < 0 || fclose(script) == EOF)
+		return errno;
+	return exec_path(try, try->path);
 }
 
-static int run_copy(const struct selftest_trick *t, const char **step)
+static int run_copy(struct selftest_try *try)
 {
-	*step = "copy";
-	return drop(t->path, "") < 0 ? errno : exec_path(t->path, step);
+	_cleanup_close_ int from = open(try->image, O_RDONLY | O_CLOEXEC);
+	int to = open(try->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	uint8_t data[65536];
+	ssize_t n;
+
+	try->step = "copy";
+	if (from < 0 || to < 0)
+		return errno;
+	n = read(from, data, sizeof(data));
+	if (n <= 0 || write_all(to, data, (size_t)n) < 0 || fchmod(to, 0755) < 0)
+		return errno;
+	close(to);
+	return exec_path(try, try->path);
 }
 
+/* The same file by way of another mount, in a namespace that the daemon has never looked into. */
+static int run_namespace(struct selftest_try *try)
+{
+	char path[SELFTEST_PATH_SIZE];
+
+	if (drop(try, try->path) < 0)
+		return errno;
+	try->step = "bind mount";
+	if (unshare(CLONE_NEWNS) < 0 || mount(try->trick->dir, "/mnt", NULL, MS_BIND, NULL) < 0)
+		return errno;
+	snprintf(path, sizeof(path), "/mnt%s", strrchr(try->path, '/'));
+	return exec_path(try, path);
+}
+
+/* row, name, dir, file, in_image, reason, needs_proc, run */
 const struct selftest_trick selftest_tricks[] = {
-	{"-", "a program of the image", "/bin/image", true, NULL, run_image},
-	{"1", "drop, execve", "/bin/drop-execve", false, "dropped", run_drop},
-	{"1", "drop, execveat of a descriptor", "/bin/drop-execveat", false, "dropped", run_execveat},
-	{"1", "drop, execveat of an O_PATH descriptor", "/bin/drop-opath", false, "dropped", run_opath},
-	{"2", "rename a drop", "/bin/drop-rename", false, "dropped", run_rename},
-	{"2", "hard link to a drop", "/bin/drop-link", false, "dropped", run_link},
-	{"2", "O_TMPFILE, linkat", "/bin/drop-tmpfile", false, "dropped", run_tmpfile},
-	{"2", "unlinked, still open", "/bin/drop-unlinked", false, "dropped", run_unlinked},
-	{"2", "in a new directory", "/new/drop-directory", false, "dropped", run_directory},
-	{"3", "edit an image program by write", "/bin/edited-write", false, "modified", run_edit_write},
-	{"3", "edit an image program through a mapping", "/bin/edited-mmap", false, "modified",
-		run_edit_mmap},
-	{"3", "truncate an image program and write", "/bin/edited-truncate", false, "modified",
-		run_edit_truncate},
-	{"4", "chmod and touch an image program", "/bin/touched", true, NULL, run_touch},
-	{"5", "drop a script", "/bin/drop-script", false, "dropped", run_script},
-	{"-", "copy of an image program under another name", "/bin/drop-copy", false, "dropped_copy",
-		run_copy},
+        {"-", "a program of the image", "/bin", "image", true, NULL, false, run_image},
+        {"1", "drop, execve", "/bin", "execve", false, "dropped", false, run_drop},
+        {"1", "drop, execveat of a descriptor", "/bin", "execveat", false, "dropped", false,
+                run_execveat},
+        {"1", "drop, execveat of an O_PATH descriptor", "/bin", "opath", false, "dropped", false,
+                run_opath},
+        {"1", "drop, execve of /proc/self/fd/N", "/bin", "procfd", false, "dropped", true,
+                run_proc_fd},
+        {"2", "drop, rename over an image program", "/bin", "renamed", true, "dropped", false,
+                run_rename},
+        {"2", "drop, hard link", "/bin", "linked", false, "dropped", false, run_link},
+        {"2", "O_TMPFILE, linkat", "/bin", "tmpfile", false, "dropped", false, run_tmpfile},
+        {"2", "drop, unlink, run what is open", "/bin", "unlinked", false, "dropped", false,
+                run_unlinked},
+        {"2", "drop into a new directory", "/new", "directory", false, "dropped", false,
+                run_directory},
+        {"3", "edit an image program: write", "/bin", "written", true, "modified", false,
+                run_edit_write},
+        {"3", "edit an image program: mmap", "/bin", "mapped", true, "modified", false,
+                run_edit_mmap},
+        {"3", "edit an image program: truncate, write", "/bin", "truncated", true, "modified",
+                false, run_edit_truncate},
+        {"4", "chmod and touch an image program", "/bin", "touched", true, NULL, false, run_touch},
+        {"5", "drop a script with #!", "/bin", "script", false, "dropped", false, run_script},
+        {"6", "drop, bind mount in a new namespace", "/bin", "namespace", false, "dropped", false,
+                run_namespace},
+        {"-", "copy an image program to another name", "/bin", "copy", false, "dropped_copy", false,
+                run_copy},
 };
 
 const size_t selftest_n_tricks = sizeof(selftest_tricks) / sizeof(selftest_tricks[0]);

@@ -14,53 +14,53 @@ struct row {
 };
 
 static const struct row what[] = {
-	{"proc.exepath", "path"},
-	{"execward.sha256", "sha256"},
-	{"execward.kind", "kind"},
-	{"execward.size", "size"},
-	{"execward.origin", "origin"},
-	{"execward.copy_of", "copy of"},
-	{"execward.verdict", "verdict"},
-	{"execward.reason", "reason"},
-	{"execward.rule_reason", "rule"},
-	{"execward.mode", "mode"},
-	{"execward.fault", "fault"},
-	{"execward.count", "times"},
-	{NULL, NULL},
+        {"proc.exepath", "path"},
+        {"execward.sha256", "sha256"},
+        {"execward.kind", "kind"},
+        {"execward.size", "size"},
+        {"execward.origin", "origin"},
+        {"execward.copy_of", "copy of"},
+        {"execward.verdict", "verdict"},
+        {"execward.reason", "reason"},
+        {"execward.rule_reason", "rule"},
+        {"execward.mode", "mode"},
+        {"execward.fault", "fault"},
+        {"execward.count", "times"},
+        {NULL, NULL},
 };
 static const struct row where[] = {
-	{"container.name", "container"},
-	{"execward.container_id", "id"},
-	{"execward.image", "image"},
-	{"execward.runtime", "runtime"},
-	{"k8s.ns.name", "namespace"},
-	{"k8s.pod.name", "pod"},
-	{"execward.host_path", "on the host"},
-	{NULL, NULL},
+        {"container.name", "container"},
+        {"execward.container_id", "id"},
+        {"execward.image", "image"},
+        {"execward.runtime", "runtime"},
+        {"k8s.ns.name", "namespace"},
+        {"k8s.pod.name", "pod"},
+        {"execward.host_path", "on the host"},
+        {NULL, NULL},
 };
 static const struct row who[] = {
-	{"user.name", "user"},
-	{"user.uid", "uid"},
-	{"user.loginuid", "login uid"},
-	{"proc.pid", "pid"},
-	{"proc.name", "name"},
-	{"proc.cmdline", "command line"},
-	{"proc.cwd", "directory"},
-	{"proc.pname", "parent"},
-	{"proc.aname[2]", "grandparent"},
-	{NULL, NULL},
+        {"user.name", "user"},
+        {"user.uid", "uid"},
+        {"user.loginuid", "login uid"},
+        {"proc.pid", "pid"},
+        {"proc.name", "name"},
+        {"proc.cmdline", "command line"},
+        {"proc.cwd", "directory"},
+        {"proc.pname", "parent"},
+        {"proc.aname[2]", "grandparent"},
+        {NULL, NULL},
 };
 static const struct row caller[] = {
-	{"exepath", "called by"},
-	{NULL, NULL},
+        {"exepath", "called by"},
+        {NULL, NULL},
 };
 static const struct row writer[] = {
-	{"exe", "program"},
-	{"cmdline", "command line"},
-	{"pid", "pid"},
-	{"uid", "uid"},
-	{"time", "at"},
-	{NULL, NULL},
+        {"exe", "program"},
+        {"cmdline", "command line"},
+        {"pid", "pid"},
+        {"uid", "uid"},
+        {"time", "at"},
+        {NULL, NULL},
 };
 
 static void print_rows(const json_t *fields, const struct row *rows)
@@ -92,13 +92,15 @@ static void print_writer(const json_t *f)
 	if (json_is_true(json_object_get(by, "writer_gone")))
 		puts("  it had ended when it was looked at");
 	if (json_is_integer(json_object_get(f, "execward.age_ms")))
-		printf("  %-14s%lld.%03lld s before this exec\n", "written", age_ms / 1000, age_ms % 1000);
+		printf("  %-14s%lld.%03lld s before this exec\n", "written", age_ms / 1000,
+		        age_ms % 1000);
 }
 
 static void print_next(const json_t *f)
 {
 	const char *sha256 = raw_of(f, "execward.sha256"), *image = raw_of(f, "execward.image");
-	_cleanup_free_ char *safe = text_safe(sha256), *scope = image ? text_shell_word(image) : NULL;
+	_cleanup_free_ char *safe = text_safe(sha256),
+	                    *scope = image ? text_shell_word(image) : NULL;
 
 	puts("\nwhat to do next");
 	if (!sha256) {
@@ -107,11 +109,12 @@ static void print_next(const json_t *f)
 	}
 	if (!image || scope)
 		printf("  let it run     execward approve %s%s%s --reason 'WHY'\n", safe,
-			scope ? " --image " : "", scope ?: "");
+		        scope ? " --image " : "", scope ?: "");
 	else
-		printf("  let it run     execward approve %s --reason 'WHY'   (in every image: the name "
+		printf("  let it run     execward approve %s --reason 'WHY'   (in every image: the "
+		       "name "
 		       "of this one cannot be typed)\n",
-			safe);
+		        safe);
 	printf("  never again    execward deny %s --reason 'WHY'\n", safe);
 	printf("  what is known  execward explain %s\n", safe);
 }
@@ -120,9 +123,9 @@ static void print_alert(const struct tool *tool, const json_t *alert)
 {
 	const json_t *f = json_object_get(alert, "output_fields");
 	_cleanup_free_ char *time = text_of(alert, "time"), *rule = text_of(alert, "rule"),
-			    *priority = text_of(alert, "priority"),
-			    *event = text_of(f, "execward.event_id"),
-			    *verdict = text_of(f, "execward.verdict");
+	                    *priority = text_of(alert, "priority"),
+	                    *event = text_of(f, "execward.event_id"),
+	                    *verdict = text_of(f, "execward.verdict");
 
 	printf("event %s, %s\n%s: %s: ", event, time, priority, rule);
 	print_word(tool, colour_of_verdict(verdict), verdict);

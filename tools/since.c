@@ -1,4 +1,5 @@
-/* Points in time and lengths as operators type them, in the shapes that the configuration has too. */
+/* Points in time and lengths as operators type them, in the shapes that the configuration has too.
+ */
 #include "tools/since.h"
 
 #include "base/clock.h"
@@ -20,9 +21,9 @@ int parse_since(const char *verb, const char *text, int64_t *ret_ns)
 	if (timestamp_parse(text, ret_ns) == 0)
 		return 0;
 	fprintf(stderr,
-		"execward %s: --since: a duration (10m, 24h), a date (2026-11-24) or a time "
-		"(2026-11-24T10:00:00Z)\n",
-		verb);
+	        "execward %s: --since: a duration (10m, 24h), a date (2026-11-24) or a time "
+	        "(2026-11-24T10:00:00Z)\n",
+	        verb);
 	return EX_USAGE;
 }
 

@@ -23,20 +23,20 @@ static int status_when_ready(const struct tool *tool, const char *seconds, json_
 		return EX_USAGE;
 	}
 	r = wait_ready(
-		tool, clock_monotonic_ns() + (int64_t)(wait * (double)NS_PER_SEC), ret_status);
+	        tool, clock_monotonic_ns() + (int64_t)(wait * (double)NS_PER_SEC), ret_status);
 	if (r == 0)
 		return 0;
 	if (r == -EACCES) {
 		fprintf(stderr, "execward: %s/control.sock: only root may ask the daemon\n",
-			tool->config->runtime_dir);
+		        tool->config->runtime_dir);
 		return EX_NOPERM;
 	}
 	if (r == -ETIMEDOUT)
 		fprintf(stderr, "execward: no daemon at %s/control.sock is ready after %s s\n",
-			tool->config->runtime_dir, seconds);
+		        tool->config->runtime_dir, seconds);
 	else
 		fprintf(stderr, "execward: %s/control.sock: %s\n", tool->config->runtime_dir,
-			strerror(-r));
+		        strerror(-r));
 	return EX_UNAVAILABLE;
 }
 
@@ -60,14 +60,15 @@ static void print_line(const char *name, const char *text)
 static void print_head(const struct tool *tool, const json_t *status)
 {
 	_cleanup_free_ char *version = text_of(status, "version"), *pid = text_of(status, "pid"),
-			    *mode = text_of(status, "mode"), *source = text_of(status, "mode_source"),
-			    *marks = text_of(status, "marks"), *config = text_of(status, "config");
+	                    *mode = text_of(status, "mode"),
+	                    *source = text_of(status, "mode_source"),
+	                    *marks = text_of(status, "marks"), *config = text_of(status, "config");
 	json_int_t up = number_of(status, "uptime_s"), rss = number_of(status, "rss_bytes");
 	char until[LOCAL_TIME_SIZE];
 
 	printf("%-12sexecwardd %s, pid %s, up %lld h %02lld min %02lld s, %lld MiB%s\n", "daemon",
-		version, pid, up / 3600, up / 60 % 60, up % 60, rss / (1024 * 1024),
-		json_is_true(json_object_get(status, "ready")) ? "" : ", not ready yet");
+	        version, pid, up / 3600, up / 60 % 60, up % 60, rss / (1024 * 1024),
+	        json_is_true(json_object_get(status, "ready")) ? "" : ", not ready yet");
 	printf("%-12s", "mode");
 	print_word(tool, colour_of_mode(mode), mode);
 	printf(", by %s", strcmp(source, "config") ? "an operator" : "the configuration");
@@ -123,11 +124,11 @@ static void print_counters(const json_t *status)
 	const json_t *verdicts = json_object_get(status, "verdicts");
 
 	printf("\nexecs asked about: %lld (%lld under way)\n", number_of(status, "events_total"),
-		number_of(status, "pending"));
+	        number_of(status, "pending"));
 	printf("  allow %lld, deny %lld, would deny %lld\n", number_of(verdicts, "allow"),
-		number_of(verdicts, "deny"), number_of(verdicts, "would_deny"));
+	        number_of(verdicts, "deny"), number_of(verdicts, "would_deny"));
 	printf("programs written: %lld\nalerts: %lld\n", number_of(status, "creations_total"),
-		number_of(status, "alerts_total"));
+	        number_of(status, "alerts_total"));
 }
 
 static void print_faults(const struct tool *tool, const json_t *status)

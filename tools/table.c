@@ -89,7 +89,7 @@ static void measure(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
 }
 
 static void print_cell(
-	const struct tool *tool, enum colour colour, const char *text, size_t room, bool last)
+        const struct tool *tool, enum colour colour, const char *text, size_t room, bool last)
 {
 	print_word(tool, colour, text);
 	if (last)
@@ -112,6 +112,6 @@ void table_print(const struct tool *tool, const struct table *table)
 		if (i % n == 0)
 			fputs("  ", stdout);
 		print_cell(tool, table->cells[i].colour, table->cells[i].text, widths[i % n],
-			i % n + 1 == n);
+		        i % n + 1 == n);
 	}
 }

@@ -38,9 +38,9 @@ static int say_file(const char *path, int error, int code)
 	_cleanup_free_ char *safe = text_safe(path);
 
 	fprintf(stderr, "execward: %s: %s\n", safe,
-		error == EAGAIN   ? "changed while it was read"
-		: error == EINVAL ? "is no regular file"
-				  : strerror(error));
+	        error == EAGAIN   ? "changed while it was read"
+	        : error == EINVAL ? "is no regular file"
+	                          : strerror(error));
 	return code;
 }
 
@@ -129,7 +129,7 @@ static int note_event(const json_t *event, const char *text, size_t size, void *
 {
 	const json_t *f = json_object_get(event, "output_fields");
 	const char *sha256 = raw_of(f, "execward.sha256"), *image = raw_of(f, "execward.image"),
-		   *path = raw_of(f, "proc.exepath");
+	           *path = raw_of(f, "proc.exepath");
 	struct found *found = userdata;
 
 	(void)text;
@@ -143,7 +143,7 @@ static int note_event(const json_t *event, const char *text, size_t size, void *
 }
 
 static int set_event(
-	const struct tool *tool, const struct call *call, json_t *request, char **ret_image)
+        const struct tool *tool, const struct call *call, json_t *request, char **ret_image)
 {
 	_cleanup_(found_done) struct found found = {0};
 	json_t *ask = request_new("events");
@@ -155,12 +155,12 @@ static int set_event(
 		return r;
 	if (found.n == 0) {
 		fprintf(stderr, "execward: %s: no such event (a file of that name: ./%s)\n",
-			call->argument, call->argument);
+		        call->argument, call->argument);
 		return 1;
 	}
 	if (!found.sha256) {
 		fprintf(stderr, "execward: %s: no digest was taken: nothing can vouch for it\n",
-			call->argument);
+		        call->argument);
 		return EX_DATAERR;
 	}
 	if (ret_image)

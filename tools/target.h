@@ -19,8 +19,7 @@ enum target_kind target_kind_of(const char *text);
  * option. With @ret_image, an event's image goes there when it has one (the caller frees). 0, or an
  * exit code after saying what is wrong.
  */
-int target_set(
-	const struct tool *tool, const struct call *call, json_t *request, char **ret_image);
+int target_set(const struct tool *tool, const struct call *call, json_t *request, char **ret_image);
 
 /* The same for `explain`, which knows events by itself. */
 int target_set_explained(const struct tool *tool, const struct call *call, json_t *request);

@@ -1,8 +1,8 @@
 /*
- * The daemon makes its socket under another name and renames it when it listens, and it answers when
- * it guards: inotify tells of the first, an open request waits for the second. Every directory on
- * the way to the socket that exists is watched, from the root down, before each try: one that does
- * not exist yet is then made under a watch.
+ * The daemon makes its socket under another name and renames it when it listens, and it answers
+ * when it guards: inotify tells of the first, an open request waits for the second. Every directory
+ * on the way to the socket that exists is watched, from the root down, before each try: one that
+ * does not exist yet is then made under a watch.
  */
 #include "tools/wait_ready.h"
 
@@ -75,7 +75,7 @@ static int ask(struct client *client, int64_t until_ns, json_t **ret_status)
 		r = 0;
 	}
 	if (json_is_string(json_object_get(answer, "error")) &&
-		!strcmp(json_string_value(json_object_get(answer, "error")), "denied"))
+	        !strcmp(json_string_value(json_object_get(answer, "error")), "denied"))
 		r = -EACCES;
 	json_decref(answer);
 	return r;

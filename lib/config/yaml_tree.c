@@ -9,7 +9,7 @@
 #include "config/yaml_tree.h"
 
 #include "base/cleanup.h"
-#include "core/alert.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

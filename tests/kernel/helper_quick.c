@@ -1,0 +1,5 @@
+/* The program that benchmarks execute: does nothing. */
+int main(void)
+{
+	return 0;
+}
