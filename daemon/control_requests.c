@@ -428,28 +428,50 @@ static const char *bad_field(const struct request_row *row, json_t *request)
 	return NULL;
 }
 
-int control_handle(struct control_reply *reply, const char *line, size_t size)
+const char *control_parse(const char *line, size_t size, json_t **ret_request,
+	const struct request_row **ret_row, char **reterr_message)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
+	const char *word = NULL, *bad;
 	const struct request_row *row;
-	const char *bad;
-	int r;
+	int n = 0;
 
 	if (!json_is_object(request)) {
-		r = control_fail(reply, "bad_request", "not a JSON object: %s",
+		n = asprintf(reterr_message, "not a JSON object: %s",
 			request ? "another type" : error.text);
-		json_decref(request);
-		return r ?: 1;
+		word = "bad_request";
+	} else if (!(row = find_row(field_text(request, "request")))) {
+		n = asprintf(reterr_message, "request: none of this name");
+		word = "unknown_request";
+	} else if ((bad = bad_field(row, request))) {
+		n = asprintf(reterr_message, "%s: unknown field, or of the wrong type", bad);
+		word = "bad_request";
 	}
-	row = find_row(field_text(request, "request"));
-	bad = row ? bad_field(row, request) : NULL;
-	if (!row)
-		r = control_fail(reply, "unknown_request", "request: none of this name");
-	else if (bad)
-		r = control_fail(reply, "bad_request", "%s: unknown field, or of the wrong type", bad);
-	else
-		r = row->handler(reply, request);
+	if (n < 0)
+		*reterr_message = NULL;
+	if (word) {
+		json_decref(request);
+		return word;
+	}
+	*ret_request = request;
+	*ret_row = row;
+	return NULL;
+}
+
+int control_handle(struct control_reply *reply, const char *line, size_t size)
+{
+	_cleanup_free_ char *message = NULL;
+	const struct request_row *row = NULL;
+	json_t *request = NULL;
+	const char *word = control_parse(line, size, &request, &row, &message);
+	int r;
+
+	if (word) {
+		r = control_fail(reply, word, "%s", message ?: "out of memory");
+		return r;
+	}
+	r = row->handler(reply, request);
 	json_decref(request);
 	return r;
 }

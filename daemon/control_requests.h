@@ -19,6 +19,15 @@ struct control_reply {
 	void *userdata;
 };
 
+struct request_row;
+
+/*
+ * Reads a line and finds its row. NULL with both outputs, or the word of the failure with a message
+ * that the caller frees. Pure: what the fuzzer calls.
+ */
+const char *control_parse(const char *line, size_t size, json_t **ret_request,
+	const struct request_row **ret_row, char **reterr_message);
+
 /* Handles one line. 0; another value: the connection is to be closed after what was sent. */
 int control_handle(struct control_reply *reply, const char *line, size_t size);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "daemon/lookup.h"
 #include "daemon/naming.h"
 #include "daemon/task.h"
 
@@ -213,6 +214,8 @@ static void take_process(struct exec_request *request)
 		faults_count(context_of(request)->faults, FAULT_TASK_GONE);
 		return;
 	}
+	if (request->probe.overlay)
+		f->process.user = lookup_user(request->probe.overlay, f->process.uid);
 	task_read_exec_args(request->pid, &f->exec_argv0, &f->exec_argv);
 }
 

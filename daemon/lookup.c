@@ -5,6 +5,7 @@
 #include "daemon/lookup.h"
 
 #include "base/cleanup.h"
+#include "core/passwd.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -12,7 +13,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-static int open_beneath(const struct layer *layer, const char *path)
+#define PASSWD_SIZE_MAX 65536u /* bytes that are read of a container's /etc/passwd */
+
+int lookup_open(const struct layer *layer, const char *path)
 {
 	_cleanup_close_ int dir = layer_open(layer);
 	struct open_how how = {
@@ -40,7 +43,7 @@ static bool is_same(int fd, const struct file_identity *identity)
 
 static int open_same(const struct layer *layer, const char *path, const struct file_identity *identity)
 {
-	_cleanup_close_ int fd = open_beneath(layer, path);
+	_cleanup_close_ int fd = lookup_open(layer, path);
 
 	return fd >= 0 && is_same(fd, identity) ? TAKE_FD(fd) : -1;
 }
@@ -49,12 +52,35 @@ static int open_same(const struct layer *layer, const char *path, const struct f
 static int open_any_lower(const struct overlay *overlay, const char *path)
 {
 	for (size_t i = 0; i < overlay->n_lowers; i++) {
-		int fd = overlay->lowers[i]->trusted ? open_beneath(overlay->lowers[i], path) : -1;
+		int fd = overlay->lowers[i]->trusted ? lookup_open(overlay->lowers[i], path) : -1;
 
 		if (fd >= 0)
 			return fd;
 	}
 	return -1;
+}
+
+/* The uppermost layer that has the file is the one that the container sees. */
+static int open_topmost(const struct overlay *overlay, const char *path)
+{
+	int fd = overlay->upper ? lookup_open(overlay->upper, path) : -1;
+
+	for (size_t i = 0; i < overlay->n_lowers && fd < 0; i++)
+		fd = lookup_open(overlay->lowers[i], path);
+	return fd;
+}
+
+char *lookup_user(const struct overlay *overlay, int64_t uid)
+{
+	_cleanup_close_ int fd = open_topmost(overlay, "/etc/passwd");
+	_cleanup_free_ char *text = malloc(PASSWD_SIZE_MAX);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || !text || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	n = pread(fd, text, PASSWD_SIZE_MAX, 0);
+	return n > 0 ? passwd_find(text, (size_t)n, uid) : NULL;
 }
 
 static enum lookup_result lookup_tail(const struct overlay *overlay, const char *path,

@@ -20,6 +20,15 @@ struct lookup {
 	char *path;     /* in the container; owned */
 };
 
+/* Opens a file of a layer for reading, without links, within the layer. A descriptor or -1. */
+int lookup_open(const struct layer *layer, const char *path);
+
+/*
+ * The name of @uid by the container's own /etc/passwd; the caller frees. NULL when it has none.
+ * Opens a file: for the pool only.
+ */
+char *lookup_user(const struct overlay *overlay, int64_t uid);
+
 /*
  * @path: where the kernel says the file is, seen from any root: each of its tails is tried.
  * @identity: of the overlay inode. Opens files: for the pool only.

@@ -280,7 +280,8 @@ static void report(struct recorder *r, const struct record *record, struct drop_
 		.decision = &record->decision,
 		.drop = drop,
 		.hostname = r->hostname,
-		.user_name = record->facts.process.uid == 0 ? "root" : NULL,
+		.user_name = record->facts.process.user
+				     ?: (record->facts.process.uid == 0 ? "root" : NULL),
 		.event_id = uid,
 		.fault = record->fault == FAULT_NONE ? NULL : fault_name(record->fault),
 		.count = 1,

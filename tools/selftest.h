@@ -22,7 +22,6 @@ struct selftest_trick;
 /* One try, as the child sees it: inside the overlay, chrooted. */
 struct selftest_try {
 	const struct selftest_trick *trick;
-	const char *nonce;             /* of this run */
 	char path[SELFTEST_PATH_SIZE]; /* of the program: unique on this host, its event is found by
 	                                  it */
 	char image[SELFTEST_PATH_SIZE]; /* a program of the image that no trick changes */

@@ -119,8 +119,16 @@ static int mount_overlay(const char *dir)
 	return mount("overlay", "merged", "overlay", 0, options);
 }
 
+static char *tree_of(const struct selftest_box *box)
+{
+	char *tree = NULL;
+
+	return asprintf(&tree, "%s/%s", box->dir, box->nonce) < 0 ? NULL : tree;
+}
+
 static int mount_all(struct selftest_box *box)
 {
+	_cleanup_free_ char *tree = NULL;
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0)
@@ -129,13 +137,15 @@ static int mount_all(struct selftest_box *box)
 		return say("private mounts");
 	if (mount("execward-selftest", box->dir, "tmpfs", MS_NODEV, "size=16m,mode=0755") < 0)
 		return say("a tmpfs");
-	if (chdir(box->dir) < 0)
-		return say(box->dir);
+	/* A tree of this run's own name: what the daemon remembers of another run is not about it.
+	 */
+	tree = tree_of(box);
+	if (!tree || mkdir(tree, 0755) < 0 || chdir(tree) < 0)
+		return say("a directory");
 	r = make_tree(box);
 	if (r != 0)
 		return r;
-	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") <
-	        0)
+	if (mount_overlay(tree) < 0)
 		return say("an overlay");
 	/* Refused in some containers: the tricks that want it are skipped then. */
 	box->has_proc = mount("proc", "merged/proc", "proc", MS_NOSUID | MS_NODEV, NULL) == 0;
@@ -183,7 +193,7 @@ struct answer {
 static void fill_try(const struct selftest_box *box, const struct selftest_trick *trick,
         struct selftest_try *try)
 {
-	*try = (struct selftest_try){.trick = trick, .nonce = box->nonce, .step = "chroot"};
+	*try = (struct selftest_try){.trick = trick, .step = "chroot"};
 	selftest_path(box, trick, try->path);
 	selftest_path(box, &selftest_tricks[0], try->image); /* the first is the image's own */
 }

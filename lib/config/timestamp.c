@@ -1,6 +1,7 @@
 /*
  * strptime(3) would do more than is wanted: it takes blanks, short fields and the locale's words,
  * and turns 31 February into 3 March, so that an exception would outlive the day it names.
+ * timegm(3) would read the time zone's file and the environment: the calendar is counted here.
  */
 #include "config/timestamp.h"
 
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
 #define YEAR_MIN 2000 /* earlier is a slip; and 0 ns, in 1970, means "never expires" in a rule */
 #define YEAR_MAX 2261 /* the last whole year that int64_t nanoseconds hold */
@@ -87,22 +87,43 @@ static bool take_time(const char **p, struct stamp *s)
 	return take_offset(p, s);
 }
 
-static bool exists(const struct stamp *s)
+static bool is_leap(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* Months from 1. */
+static int month_days(int year, int month)
 {
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool leap = s->year % 4 == 0 && (s->year % 100 != 0 || s->year % 400 == 0);
 
-	if (s->year < YEAR_MIN || s->year > YEAR_MAX || s->month < 1 || s->month > 12)
-		return false;
-	return s->day >= 1 && s->day <= days[s->month - 1] + (leap && s->month == 2) &&
-	       s->hour <= 23 && s->minute <= 59 && s->second <= 59;
+	return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+static bool exists(const struct stamp *s)
+{
+	return s->year >= YEAR_MIN && s->year <= YEAR_MAX && s->month >= 1 && s->month <= 12 &&
+	       s->day >= 1 && s->day <= month_days(s->year, s->month) && s->hour <= 23 &&
+	       s->minute <= 59 && s->second <= 59;
+}
+
+/* Days from 1970-01-01 to a day that exists. */
+static int64_t days_since_epoch(const struct stamp *s)
+{
+	int64_t days = s->day - 1;
+
+	for (int year = 1970; year < s->year; year++)
+		days += is_leap(year) ? 366 : 365;
+	for (int month = 1; month < s->month; month++)
+		days += month_days(s->year, month);
+	return days;
 }
 
 int timestamp_parse(const char *text, int64_t *ret_ns)
 {
 	struct stamp s = {0};
 	const char *p = text;
-	struct tm tm;
+	int64_t minutes;
 
 	if (!take_date(&p, &s))
 		return -EINVAL;
@@ -110,14 +131,7 @@ int timestamp_parse(const char *text, int64_t *ret_ns)
 		return -EINVAL;
 	if (!exists(&s))
 		return -ERANGE;
-	tm = (struct tm){
-	        .tm_year = s.year - 1900,
-	        .tm_mon = s.month - 1,
-	        .tm_mday = s.day,
-	        .tm_hour = s.hour,
-	        .tm_min = s.minute - s.offset_minutes, /* timegm(3) carries what is out of range */
-	        .tm_sec = s.second,
-	};
-	*ret_ns = (int64_t)timegm(&tm) * NS_PER_SEC + s.fraction_ns;
+	minutes = days_since_epoch(&s) * 24 * 60 + s.hour * 60 + s.minute - s.offset_minutes;
+	*ret_ns = (minutes * 60 + s.second) * NS_PER_SEC + s.fraction_ns;
 	return 0;
 }

@@ -62,6 +62,7 @@ void process_info_done(struct process_info *process)
 		free(process->parents[i]);
 	free(process->session_leader);
 	free(process->parent_exepath);
+	free(process->user);
 	memset(process, 0, sizeof(*process));
 }
 

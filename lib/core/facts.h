@@ -63,6 +63,7 @@ struct process_info {
 	char *session_leader;        /* comm of the session leader */
 	char *parent_exepath;
 	int64_t uid;
+	char *user;        /* its name in the container */
 	int64_t login_uid; /* -1 when unset */
 	int64_t tty;       /* device number; 0 when none */
 	int64_t start_ns;  /* CLOCK_REALTIME; 0 when unknown */

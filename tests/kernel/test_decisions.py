@@ -227,3 +227,18 @@ def test_writers_that_are_missed_are_said(overlay, start):
                 assert writer["cmdline"].startswith(("cp /bin/payload /tmp/c", "/bin/sh -c"))
     assert gone + known == 500
     print(f"\nwriters missed under a storm of cp: {gone} of 500")
+
+
+def test_the_user_is_named_by_the_containers_own_passwd(evil, start):
+    import os
+    daemon = start()
+
+    def become_alice():
+        os.chroot(evil.merged)
+        os.setgid(1000)
+        os.setuid(1000)
+    result = subprocess.run(["/bin/sh", "-c", "/bin/evil"], env={}, preexec_fn=become_alice,
+                            capture_output=True, timeout=20, check=False)
+    assert b"PAYLOAD-RAN" not in result.stdout
+    event = daemon.event("/bin/evil")
+    assert (event["user.name"], event["user.uid"]) == ("alice", 1000)

@@ -150,9 +150,9 @@ static bool slow(const char *p, enum glob_kind kind, const char *t);
 static bool slow_set(const char *p, enum glob_kind kind, const char *t)
 {
 	bool negated = p[1] == '!', found = false;
-	const char *first = p + (negated ? 2 : 1), *end = strchr(first + 1, ']');
+	const char *first = p + (negated ? 2 : 1), *end = *first ? strchr(first + 1, ']') : NULL;
 
-	if (*first == '\0' || !end || !*t || (kind == GLOB_PATH && *t == '/'))
+	if (!end || !*t || (kind == GLOB_PATH && *t == '/'))
 		return false;
 	for (const char *s = first; s < end; s++) {
 		if (s[1] == '-' && s + 2 < end) {
