@@ -53,7 +53,7 @@ static void print_grants(const struct tool *tool, const json_t *grants)
 		local_time(expires_ns, until);
 		table_add(table, COLOUR_NONE, raw_of(grant, "kind"));
 		table_add(table, COLOUR_NONE, raw_of(grant, "image") ?: "*");
-		table_add(table, COLOUR_NONE, expires_ns > 0 ? until : "revoked");
+		table_add(table, COLOUR_NONE, expires_ns > 0 ? until : "no end");
 		table_add(table, COLOUR_NONE, raw_of(grant, "reason"));
 	}
 	printf("\ngrants: %zu\n", json_array_size(grants));

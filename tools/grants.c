@@ -33,7 +33,7 @@ static void print_grants(const struct tool *tool, const json_t *grants)
 		table_add(table, COLOUR_NONE, raw_of(grant, "path"));
 		table_add(table, COLOUR_NONE, uid);
 		add_time(table, number_of(grant, "created_ns"), "-");
-		add_time(table, number_of(grant, "expires_ns"), "revoked");
+		add_time(table, number_of(grant, "expires_ns"), "no end");
 		table_add(table, COLOUR_NONE, raw_of(grant, "reason"));
 	}
 	table_print(tool, table);

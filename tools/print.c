@@ -82,6 +82,11 @@ json_int_t number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+const char *scope_of_event(const json_t *fields)
+{
+	return raw_of(fields, "execward.image") ?: raw_of(fields, "execward.container_key");
+}
+
 char *text_format(const char *format, ...)
 {
 	char *text = NULL;

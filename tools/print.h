@@ -27,6 +27,12 @@ char *text_of(const json_t *object, const char *key);
 const char *raw_of(const json_t *object, const char *key);
 json_int_t number_of(const json_t *object, const char *key);
 
+/*
+ * What a grant for an event's image is scoped to, as the daemon scopes what it learns: the image,
+ * or the container's own key where no image is known. NULL outside containers. Borrowed.
+ */
+const char *scope_of_event(const json_t *fields);
+
 /* printf to fresh memory. The caller frees. */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

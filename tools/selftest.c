@@ -53,6 +53,14 @@ static int note_event(const json_t *event, const char *text, size_t size, void *
 	return 0;
 }
 
+static const json_t *event_of(const struct run *run, const struct selftest_trick *trick)
+{
+	char path[SELFTEST_PATH_SIZE];
+
+	selftest_path(run->box, trick, path);
+	return json_object_get(run->events, strrchr(path, '/') + 1);
+}
+
 /* What it should come to, as the column shows it. */
 static const char *expected_verdict(const struct run *run)
 {
@@ -98,17 +106,11 @@ static char *got_text(const struct selftest_outcome *outcome, const json_t *even
 static void judge(
         struct run *run, const struct selftest_trick *trick, const struct selftest_outcome *outcome)
 {
-	char path[SELFTEST_PATH_SIZE];
-	const json_t *event;
-	_cleanup_free_ char *expected = expected_text(run, trick), *got = NULL;
-	enum word word;
-
-	selftest_path(run->box, trick, path);
-	event = json_object_get(run->events, strrchr(path, '/') + 1);
-	got = got_text(outcome, event);
-	word = outcome->end == SELFTEST_SKIPPED ? WORD_SKIPPED
-	       : !strcmp(expected, got)         ? WORD_OK
-	                                        : WORD_FAILED;
+	_cleanup_free_ char *expected = expected_text(run, trick),
+	                    *got = got_text(outcome, event_of(run, trick));
+	enum word word = outcome->end == SELFTEST_SKIPPED ? WORD_SKIPPED
+	                 : !strcmp(expected, got)         ? WORD_OK
+	                                                  : WORD_FAILED;
 	run->n[word]++;
 	json_array_append_new(
 	        run->results, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "row", trick->row,
@@ -145,6 +147,22 @@ static int rescan(const struct tool *tool)
 
 	json_decref(answer);
 	return r;
+}
+
+/* In mode learn the daemon has learned these programs, which nobody will ever run again. */
+static void forget(const struct run *run)
+{
+	for (size_t i = 0; i < selftest_n_tricks && run->mode == MODE_LEARN; i++) {
+		json_t *request = request_new("revoke"), *answer = NULL;
+		const json_t *event = event_of(run, &selftest_tricks[i]);
+		const char *sha256 = raw_of(event, "execward.sha256");
+
+		if (sha256 && request_set(request, "sha256", sha256) == 0)
+			(void)client_ask_for(run->tool, request, "not_found", &answer);
+		else
+			json_decref(request);
+		json_decref(answer);
+	}
 }
 
 /*
@@ -225,6 +243,7 @@ static int selftest(struct run *run)
 		r = rescan(run->tool);
 	if (r == 0)
 		r = try_all(run, since_ns, until_ns);
+	forget(run);
 	selftest_box_free(run->box);
 	if (r != 0)
 		return r;

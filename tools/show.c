@@ -98,7 +98,7 @@ static void print_writer(const json_t *f)
 
 static void print_next(const json_t *f)
 {
-	const char *sha256 = raw_of(f, "execward.sha256"), *image = raw_of(f, "execward.image");
+	const char *sha256 = raw_of(f, "execward.sha256"), *image = scope_of_event(f);
 	_cleanup_free_ char *safe = text_safe(sha256),
 	                    *scope = image ? text_shell_word(image) : NULL;
 

@@ -110,7 +110,7 @@ static void print_containers(const struct tool *tool, const json_t *status)
 		_cleanup_free_ char *id = text_format("%.*s", ID_SHOWN, raw_of(row, "id") ?: "");
 
 		table_add(table, COLOUR_NONE, id);
-		table_add(table, COLOUR_NONE, raw_of(row, "name"));
+		table_add(table, COLOUR_NONE, raw_of(row, "name") ?: raw_of(row, "overlay"));
 		table_add(table, COLOUR_NONE, raw_of(row, "image"));
 		table_add(table, COLOUR_NONE, raw_of(row, "runtime"));
 		table_add(table, COLOUR_NONE, raw_of(row, "mounter"));

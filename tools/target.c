@@ -128,7 +128,7 @@ static void found_done(struct found *found)
 static int note_event(const json_t *event, const char *text, size_t size, void *userdata)
 {
 	const json_t *f = json_object_get(event, "output_fields");
-	const char *sha256 = raw_of(f, "execward.sha256"), *image = raw_of(f, "execward.image"),
+	const char *sha256 = raw_of(f, "execward.sha256"), *image = scope_of_event(f),
 	           *path = raw_of(f, "proc.exepath");
 	struct found *found = userdata;
 

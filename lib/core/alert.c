@@ -126,6 +126,18 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* Who asked for the exec, which Falco cannot show any more: for it, the task is the new program. */
+static json_t *caller_of(const struct process_info *p)
+{
+	json_t *o = json_object();
+
+	set_text(o, "name", p->comm);
+	set_text(o, "exe", p->exe);
+	set_text(o, "exepath", p->exepath);
+	set_text(o, "cmdline", p->cmdline);
+	return o;
+}
+
 static void add_process(json_t *o, const struct exec_facts *f)
 {
 	const struct process_info *p = &f->process;
@@ -148,11 +160,7 @@ static void add_process(json_t *o, const struct exec_facts *f)
 	        p->start_ns > 0 && f->identity.ctime_ns != 0, p->start_ns, f->identity.ctime_ns);
 	set_known(o, "user.uid", p->uid >= 0, p->uid);
 	set_int(o, "user.loginuid", p->login_uid);
-	/* Who asked, which Falco cannot show any more: after the exec it is the new program. */
-	set(o, "execward.caller",
-	        json_pack("{s:o, s:o, s:o, s:o}", "name", text_or_null(p->comm), "exe",
-	                text_or_null(p->exe), "exepath", text_or_null(p->exepath), "cmdline",
-	                text_or_null(p->cmdline)));
+	set(o, "execward.caller", caller_of(p));
 }
 
 static void add_event(json_t *o, const struct alert_input *in)
@@ -175,16 +183,19 @@ static void add_event(json_t *o, const struct alert_input *in)
  */
 static json_t *dropped_by(const struct drop_info *drop)
 {
+	json_t *o = drop && drop->known ? json_object() : NULL;
 	char time[TIME_TEXT_SIZE];
 
-	if (!drop || !drop->known)
+	if (!o)
 		return json_null();
 	time_to_rfc3339(drop->time_ns, time);
-	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b}", "pid",
-	        drop->pid > 0 ? json_integer(drop->pid) : json_null(), "exe",
-	        text_or_null(drop->exe), "cmdline", text_or_null(drop->cmdline), "uid",
-	        drop->uid >= 0 ? json_integer(drop->uid) : json_null(), "time", time, "writer_gone",
-	        drop->writer_gone);
+	set_known(o, "pid", drop->pid > 0, drop->pid);
+	set_text(o, "exe", drop->exe);
+	set_text(o, "cmdline", drop->cmdline);
+	set_known(o, "uid", drop->uid >= 0, drop->uid);
+	set_text(o, "time", drop->time_ns > 0 ? time : NULL);
+	set(o, "writer_gone", json_boolean(drop->writer_gone));
+	return o;
 }
 
 /* Milliseconds from the drop to the exec; 0 when the clock went back between them. */
@@ -218,13 +229,13 @@ static void add_own(json_t *o, const struct alert_input *in)
 	set_text(o, "execward.rule_reason", d->rule ? d->rule->reason : NULL);
 	set_text(o, "execward.origin", origin_name(f->origin));
 	set_text(o, "execward.kind", exec_kind_name(f->kind));
-	set_int(o, "execward.size", (int64_t)f->identity.size);
+	set_known(o, "execward.size", f->identity.size <= INT64_MAX, (int64_t)f->identity.size);
 	set_text(o, "execward.copy_of", f->copy_of);
 	set_text(o, "execward.host_path", f->host_path);
 	set(o, "execward.dropped_by", dropped_by(in->drop));
 	set(o, "execward.baseline", json_null());
 	set_text(o, "execward.event_id", in->event_id);
-	set_int(o, "execward.count", (int64_t)in->count);
+	set_known(o, "execward.count", in->count <= INT64_MAX, (int64_t)in->count);
 	set_text(o, "execward.fault", in->fault);
 	add_age(o, in);
 	add_digest(o, f);
@@ -356,12 +367,14 @@ static char *sentence_of(const struct alert_input *in, const char *sentence, jso
 	return out;
 }
 
-static json_t *tags_of(const struct rule_row *row)
+/* Sorted, as Falco prints them. */
+static json_t *tags_of(const struct rule_row *row, bool in_container)
 {
 	if (!strcmp(row->rule, ALERT_RULE_DROP))
 		return json_pack("[s, s, s, s, s, s]", "PCI_DSS_11.5.1", "TA0003", "container",
 		        "maturity_stable", "mitre_persistence", "process");
-	return json_pack("[s, s, s]", "container", "execward", "process");
+	return in_container ? json_pack("[s, s, s]", "container", "execward", "process")
+	                    : json_pack("[s, s, s]", "execward", "host", "process");
 }
 
 json_t *alert_to_json(const struct alert_input *in)
@@ -382,12 +395,12 @@ json_t *alert_to_json(const struct alert_input *in)
 	add_own(fields, in);
 	output = sentence_of(in, row->sentence, fields);
 	time_to_rfc3339(in->facts->time_ns, time);
-	set_text(alert, "hostname", in->hostname);
+	set_text(alert, "hostname", in->hostname ?: "");
 	set_text(alert, "time", time);
 	set_text(alert, "rule", row->rule);
 	set_text(alert, "priority", priority_of(in));
 	set_text(alert, "source", "syscall");
-	set(alert, "tags", tags_of(row));
+	set(alert, "tags", tags_of(row, in->facts->has_container));
 	set_text(alert, "output", output ?: row->sentence); /* never null: sinks show it */
 	set(alert, "output_fields", fields);
 	return alert;

@@ -1,13 +1,14 @@
 /*
- * docs/formats.md, "Who is in that container". Accepted components: (docker | cri-containerd | crio |
- * libpod | libpod-payload | nerdctl)-<64 hex>, <64 hex>, and ...:cri-containerd:<64 hex>, each with
- * or without ".scope"; `conmon` scopes hold the monitor, not the container.
+ * docs/formats.md, "Who is in that container". Accepted components: (docker | cri-containerd | crio
+ * | libpod | libpod-payload | nerdctl)-<64 hex>, <64 hex>, and ...:cri-containerd:<64 hex>, each
+ * with or without ".scope"; `conmon` scopes hold the monitor, not the container.
+ *
+ * Limits: a bare id below a pod's cgroup is called containerd's, though Docker's and cri-o's look
+ * the same with the cgroupfs driver; a static pod, whose uid is a hash, has no pod uid here.
  */
 #include "core/cgroup.h"
 
-#include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 struct text {
 	const char *p;
@@ -18,23 +19,23 @@ static const struct {
 	const char *prefix;
 	enum cgroup_runtime runtime;
 } prefixes[] = {
-	{"docker-", CGROUP_RUNTIME_DOCKER},
-	{"cri-containerd-", CGROUP_RUNTIME_CONTAINERD},
-	{"crio-", CGROUP_RUNTIME_CRIO},
-	{"libpod-payload-", CGROUP_RUNTIME_PODMAN},
-	{"libpod-", CGROUP_RUNTIME_PODMAN},
-	{"nerdctl-", CGROUP_RUNTIME_NERDCTL},
+        {"docker-", CGROUP_RUNTIME_DOCKER},
+        {"cri-containerd-", CGROUP_RUNTIME_CONTAINERD},
+        {"crio-", CGROUP_RUNTIME_CRIO},
+        {"libpod-payload-", CGROUP_RUNTIME_PODMAN},
+        {"libpod-", CGROUP_RUNTIME_PODMAN},
+        {"nerdctl-", CGROUP_RUNTIME_NERDCTL},
 };
 
 const char *cgroup_runtime_name(enum cgroup_runtime runtime)
 {
 	static const char *const names[] = {
-		[CGROUP_RUNTIME_UNKNOWN] = "unknown",
-		[CGROUP_RUNTIME_DOCKER] = "docker",
-		[CGROUP_RUNTIME_CONTAINERD] = "containerd",
-		[CGROUP_RUNTIME_CRIO] = "cri-o",
-		[CGROUP_RUNTIME_PODMAN] = "podman",
-		[CGROUP_RUNTIME_NERDCTL] = "nerdctl",
+	        [CGROUP_RUNTIME_UNKNOWN] = "unknown",
+	        [CGROUP_RUNTIME_DOCKER] = "docker",
+	        [CGROUP_RUNTIME_CONTAINERD] = "containerd",
+	        [CGROUP_RUNTIME_CRIO] = "cri-o",
+	        [CGROUP_RUNTIME_PODMAN] = "podman",
+	        [CGROUP_RUNTIME_NERDCTL] = "nerdctl",
 	};
 
 	return (size_t)runtime < sizeof(names) / sizeof(names[0]) ? names[runtime] : "unknown";
@@ -173,7 +174,8 @@ static bool path_container(struct text path, struct cgroup_container *ret)
 		memcpy(ret->id, id.p, CONTAINER_ID_LEN);
 		parents = path;
 		parent = last_component(&parents);
-		ret->runtime = runtime != CGROUP_RUNTIME_UNKNOWN ? runtime : runtime_of_parent(parent);
+		ret->runtime =
+		        runtime != CGROUP_RUNTIME_UNKNOWN ? runtime : runtime_of_parent(parent);
 		for (parents = path; parents.n > 0;) {
 			parent = last_component(&parents);
 			if (parent.n == 0 || pod_uid(parent, ret->pod_uid))
@@ -184,39 +186,80 @@ static bool path_container(struct text path, struct cgroup_container *ret)
 	return false;
 }
 
-/* Which hierarchy a line is of, as its place in the order of trust; -1 for others. */
-static int line_rank(struct text controllers, bool unified)
+/* Whether @name is an element of the list "a,b,c". */
+static bool lists(struct text list, const char *name)
 {
-	if (unified)
-		return 0;
-	if (contains(controllers, "name=systemd"))
-		return 1;
-	if (contains(controllers, "memory"))
-		return 2;
-	return contains(controllers, "pids") ? 3 : -1;
+	while (list.n > 0) {
+		const char *comma = memchr(list.p, ',', list.n);
+		size_t n = comma ? (size_t)(comma - list.p) : list.n;
+
+		if (n == strlen(name) && !memcmp(list.p, name, n))
+			return true;
+		list.p += n + (comma ? 1 : 0);
+		list.n -= n + (comma ? 1 : 0);
+	}
+	return false;
+}
+
+#define RANK_NONE 4 /* of no interest; lower is better */
+
+/* Which hierarchy a line is of, as its place in the order of preference. */
+static int line_rank(struct text id, struct text controllers)
+{
+	static const char *const preferred[] = {NULL, "name=systemd", "memory", "pids"};
+
+	if (id.n == 1 && id.p[0] == '0' && controllers.n == 0)
+		return 0; /* the unified hierarchy, cgroup v2 */
+	for (int i = 1; i < RANK_NONE; i++)
+		if (lists(controllers, preferred[i]))
+			return i;
+	return RANK_NONE;
+}
+
+static bool is_number(struct text t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (t.p[i] < '0' || t.p[i] > '9')
+			return false;
+	return t.n > 0;
+}
+
+/* The kernel adds this to the path of a cgroup that was removed under its last task. */
+static struct text strip_deleted(struct text t)
+{
+	static const char deleted[] = " (deleted)";
+	size_t n = sizeof(deleted) - 1;
+
+	if (t.n >= n && !memcmp(t.p + t.n - n, deleted, n))
+		t.n -= n;
+	return t;
 }
 
 /* "hierarchy:controllers:path" */
 static bool parse_line(struct text line, int *ret_rank, struct text *ret_path)
 {
 	const char *first = memchr(line.p, ':', line.n), *second;
-	struct text controllers;
+	struct text id, controllers, path;
 
 	if (!first)
 		return false;
 	second = memchr(first + 1, ':', (size_t)(line.p + line.n - first) - 1);
 	if (!second)
 		return false;
+	id = (struct text){line.p, (size_t)(first - line.p)};
 	controllers = (struct text){first + 1, (size_t)(second - first) - 1};
-	*ret_rank = line_rank(controllers, controllers.n == 0 && starts_with(line, "0:"));
-	*ret_path = (struct text){second + 1, (size_t)(line.p + line.n - second) - 1};
-	return ret_path->n > 0 && ret_path->p[0] == '/';
+	path = (struct text){second + 1, (size_t)(line.p + line.n - second) - 1};
+	if (!is_number(id) || path.n == 0 || path.p[0] != '/')
+		return false;
+	*ret_rank = line_rank(id, controllers);
+	*ret_path = strip_deleted(path);
+	return true;
 }
 
 enum cgroup_result cgroup_parse(const char *text, size_t size, struct cgroup_container *ret)
 {
 	struct cgroup_container found = {0};
-	int best = 4;
+	int best = RANK_NONE;
 	bool any = false;
 
 	while (size > 0) {
@@ -230,14 +273,14 @@ enum cgroup_result cgroup_parse(const char *text, size_t size, struct cgroup_con
 		if (!parse_line(line, &rank, &path))
 			continue;
 		any = true;
-		if (rank >= 0 && rank < best && path_container(path, &candidate)) {
+		if (rank < best && path_container(path, &candidate)) {
 			found = candidate;
 			best = rank;
 		}
 	}
 	if (!any)
 		return CGROUP_INVALID;
-	if (best == 4)
+	if (best == RANK_NONE)
 		return CGROUP_HOST;
 	*ret = found;
 	return CGROUP_CONTAINER;

@@ -1,14 +1,16 @@
 /*
  * proc(5), "/proc/pid/mountinfo": id parent major:minor root mountpoint options optional... - type
  * source superblock-options. Fields are separated by one space; space, tab, newline and backslash
- * in them are octal escapes.
+ * in them are octal escapes, so that neither a mount point nor a source can make a field or a line
+ * of its own. A field may be empty (the source of some mounts is).
+ *
+ * A line without its newline was cut off: half of a layer's path is the path of something else.
  */
 #include "core/mountinfo.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,9 +52,10 @@ static char *unescape(const char *text, size_t size)
 		int code = -1;
 
 		if (text[i] == '\\' && size - i > 3 && digit(text[i + 1]) >= 0 &&
-			digit(text[i + 2]) >= 0 && digit(text[i + 3]) >= 0)
-			code = digit(text[i + 1]) * 64 + digit(text[i + 2]) * 8 + digit(text[i + 3]);
-		if (code > 0 && code < 256) {
+		        digit(text[i + 2]) >= 0 && digit(text[i + 3]) >= 0)
+			code = digit(text[i + 1]) * 64 + digit(text[i + 2]) * 8 +
+			       digit(text[i + 3]);
+		if (code > 0 && code < 256) { /* neither a NUL nor past a byte */
 			*q++ = (char)code;
 			i += 3;
 		} else {
@@ -86,55 +89,73 @@ static int parse_dev(const char *text, size_t size, struct mountinfo_line *line)
 	size_t used, rest;
 
 	if (parse_number(text, size, ':', &major, &used) < 0 ||
-		parse_number(text + used, size - used, 0, &minor, &rest) < 0 ||
-		major > UINT32_MAX || minor > UINT32_MAX)
+	        parse_number(text + used, size - used, 0, &minor, &rest) < 0 ||
+	        major > UINT32_MAX || minor > UINT32_MAX)
 		return -EINVAL;
 	line->dev_major = (uint32_t)major;
 	line->dev_minor = (uint32_t)minor;
 	return 0;
 }
 
+/* A copy of the next field with its escapes undone. */
+static int next_text(const char **p, const char *end, char **ret_text)
+{
+	size_t size;
+	const char *field = next_field(p, end, &size);
+
+	if (!field)
+		return -EINVAL;
+	*ret_text = unescape(field, size);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+static int next_number(const char **p, const char *end, uint64_t *ret)
+{
+	size_t size, used;
+	const char *field = next_field(p, end, &size);
+
+	return field ? parse_number(field, size, 0, ret, &used) : -EINVAL;
+}
+
+/* Everything up to the mount point. */
 static int parse_head(const char **p, const char *end, struct mountinfo_line *line)
 {
 	const char *field;
-	size_t size, used;
+	size_t size;
+	int r;
 
-	field = next_field(p, end, &size);
-	if (!field || parse_number(field, size, 0, &line->id, &used) < 0)
-		return -EINVAL;
-	field = next_field(p, end, &size);
-	if (!field || parse_number(field, size, 0, &line->parent, &used) < 0)
+	if (next_number(p, end, &line->id) < 0 || next_number(p, end, &line->parent) < 0)
 		return -EINVAL;
 	field = next_field(p, end, &size);
 	if (!field || parse_dev(field, size, line) < 0)
 		return -EINVAL;
-	field = next_field(p, end, &size);
-	if (!field || !(line->root = unescape(field, size)))
-		return -EINVAL;
-	field = next_field(p, end, &size);
-	if (!field || !(line->mountpoint = unescape(field, size)))
-		return -EINVAL;
-	return 0;
+	r = next_text(p, end, &line->root);
+	return r < 0 ? r : next_text(p, end, &line->mountpoint);
 }
 
+/* Skips the mount's options and the optional fields (shared:N, master:N), then reads the rest. */
 static int parse_tail(const char **p, const char *end, struct mountinfo_line *line)
 {
 	const char *field;
 	size_t size;
+	int r;
 
+	if (!next_field(p, end, &size))
+		return -EINVAL;
 	do {
 		field = next_field(p, end, &size);
 		if (!field)
 			return -EINVAL;
 	} while (size != 1 || field[0] != '-');
+	r = next_text(p, end, &line->fstype);
+	if (r == 0)
+		r = next_text(p, end, &line->source);
+	if (r < 0)
+		return r;
 	field = next_field(p, end, &size);
-	if (!field || !(line->fstype = unescape(field, size)))
+	if (!field)
 		return -EINVAL;
-	field = next_field(p, end, &size);
-	if (!field || !(line->source = unescape(field, size)))
-		return -EINVAL;
-	field = next_field(p, end, &size);
-	line->options = strndup(field ?: "", field ? size : 0);
+	line->options = strndup(field, size);
 	return line->options ? 0 : -ENOMEM;
 }
 
@@ -142,15 +163,19 @@ int mountinfo_next(const char **cursor, const char *end, struct mountinfo_line *
 {
 	_cleanup_(mountinfo_line_done) struct mountinfo_line line = {0};
 	const char *p = *cursor, *newline;
+	int r;
 
 	if (p >= end)
 		return 0;
 	newline = memchr(p, '\n', (size_t)(end - p));
 	*cursor = newline ? newline + 1 : end;
-	if (memchr(p, '\0', (size_t)((newline ?: end) - p)))
+	if (!newline || memchr(p, '\0', (size_t)(newline - p)))
 		return -EINVAL;
-	if (parse_head(&p, newline ?: end, &line) < 0 || parse_tail(&p, newline ?: end, &line) < 0)
-		return -EINVAL;
+	r = parse_head(&p, newline, &line);
+	if (r == 0)
+		r = parse_tail(&p, newline, &line);
+	if (r < 0)
+		return r;
 	*ret_line = line;
 	memset(&line, 0, sizeof(line));
 	return 1;

@@ -1,5 +1,5 @@
 /*
- * /proc/PID/mountinfo of a foreign process as text. (The daemon's own table goes through libmount.)
+ * /proc/PID/mountinfo as text: the own table, and those of foreign mount namespaces.
  * The text is the kernel's, but its paths are the attacker's.
  */
 #pragma once
@@ -21,6 +21,7 @@ void mountinfo_line_done(struct mountinfo_line *line);
 
 /*
  * Parses the line that starts at *cursor and moves *cursor behind it. 1 with @ret_line filled,
- * 0 at the end, -EINVAL for a malformed line (*cursor is behind it, so the caller may go on).
+ * 0 at the end, -EINVAL for a malformed line or one without its newline, -ENOMEM. *cursor is behind
+ * the line in each case, so that the caller may go on.
  */
 int mountinfo_next(const char **cursor, const char *end, struct mountinfo_line *ret_line);

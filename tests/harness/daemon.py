@@ -89,8 +89,13 @@ class Daemon:
                 return json.loads(stream.readline())
 
     def events(self, *argv):
+        """Of our own containers: overlay marks see every container of the host."""
         out = self.tool("events", "--json", *argv).stdout
-        return [json.loads(line)["output_fields"] for line in out.splitlines()]
+        events = [json.loads(line)["output_fields"] for line in out.splitlines()]
+        return [e for e in events if self.is_ours(e["execward.container_key"])]
+
+    def is_ours(self, key):
+        return key is None or any(key.startswith(path) for path in self.settings["storage"])
 
     def event(self, path):
         found = [e for e in self.events() if e["proc.exepath"] == path]
