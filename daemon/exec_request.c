@@ -1,10 +1,8 @@
 /*
- * A request has up to two owners, the pool and the registry of deadlines; the last one frees it.
- * The lease that made its digest true is kept 20 ms past an answer that allows: by then the kernel
- * itself denies writing to a file that is being executed. Released at the answer, 8.7 to 15 % of
- * the execs ran other content under attack.
+ * A request goes through the pool in phases, a step at a time; which come, its facts tell. It has up
+ * to two owners, the pool and the registry of deadlines; the last one frees it.
  */
-#include "daemon/exec_request.h"
+#include "daemon/exec_internal.h"
 
 #include "base/clock.h"
 #include "base/cleanup.h"
@@ -17,51 +15,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINGER_NS        (20 * NS_PER_MSEC) /* KERNEL facts, "what makes a verdict sound" */
-#define DRAIN_TIMEOUT_MS 1000u
-
-enum claim { CLAIM_OPEN = 0, CLAIM_TAKEN, CLAIM_ANSWERED };
-
-enum phase {
-	PHASE_PROBE = 0,
-	PHASE_SELF,   /* digest of the file itself */
-	PHASE_LOWER,  /* digest of the lower file it was copied up from */
-	PHASE_COPIES, /* digests of the image's programs of equal size */
-	PHASE_DECIDE,
-};
-
-struct exec_request {
-	struct pool_job job; /* first: the pool hands it back */
-	struct exec_shared *shared;
-	struct ruling *ruling;
-	atomic_uint refs;
-	_Atomic enum claim claim;
-	int fd, pidfd;
-	pid_t pid;
-	int64_t deadline_ns, linger_ns; /* CLOCK_MONOTONIC */
-	struct exec_request *next, **link; /* in the registry, under its lock */
-
-	enum phase phase;
-	struct probe_result probe;
-	struct exec_facts facts;
-	struct hashing self, other;
-	struct image_candidate *candidates;
-	size_t n_candidates, candidate;
-	enum fault fault;
-	struct policy_decision decision;
-};
-
-static const struct verdicts_context *context_of(const struct exec_request *request)
-{
-	return request->shared->context;
-}
+#define DRAIN_TIMEOUT_MS 1000u /* a wait for the creation watcher: it reads 20,000 events a second */
 
 /*
  * Lifetime.
  */
-static void request_unref(struct exec_request *request)
+void exec_request_unref(struct exec_request *request)
 {
-	struct probe_context probe = context_of(request)->probe;
+	struct probe_context probe = exec_context(request)->probe;
 
 	if (atomic_fetch_sub(&request->refs, 1) > 1)
 		return;
@@ -77,45 +38,6 @@ static void request_unref(struct exec_request *request)
 	free(request);
 }
 
-static void registry_add(struct exec_shared *s, struct exec_request *request)
-{
-	pthread_mutex_lock(&s->lock);
-	request->link = s->tail;
-	*s->tail = request;
-	s->tail = &request->next;
-	s->count++;
-	if (s->count == 1)
-		pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* Lock held; the registry's reference goes with it. */
-static void registry_remove(struct exec_shared *s, struct exec_request *request)
-{
-	*request->link = request->next;
-	if (request->next)
-		request->next->link = request->link;
-	else
-		s->tail = request->link;
-	request->link = NULL;
-	s->count--;
-	if (s->count == 0)
-		pthread_cond_broadcast(&s->changed);
-}
-
-/* Keeps the descriptors, and with them the lease, for LINGER_NS more; takes a reference. */
-static void linger(struct exec_shared *s, struct exec_request *request)
-{
-	atomic_fetch_add(&request->refs, 1);
-	request->linger_ns = clock_monotonic_ns() + LINGER_NS;
-	pthread_mutex_lock(&s->lock);
-	request->next = NULL;
-	*s->lingering_tail = request;
-	s->lingering_tail = &request->next;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-}
-
 /*
  * Answers. False when somebody else did; the decision is in place in either case. The record is
  * announced first and made in finish().
@@ -125,7 +47,6 @@ static bool request_answer(struct exec_request *request, const struct policy_dec
 {
 	struct exec_shared *s = request->shared;
 	enum claim expected = CLAIM_OPEN;
-	bool linked;
 
 	recorder_reserve(s->context->recorder);
 	if (!atomic_compare_exchange_strong(&request->claim, &expected, CLAIM_TAKEN)) {
@@ -141,21 +62,16 @@ static bool request_answer(struct exec_request *request, const struct policy_dec
 	request->fault = fault;
 	exec_shared_count(s, decision->verdict);
 	atomic_store(&request->claim, CLAIM_ANSWERED);
-	pthread_mutex_lock(&s->lock);
-	linked = request->link != NULL;
-	if (linked)
-		registry_remove(s, request);
-	pthread_mutex_unlock(&s->lock);
-	if (linked)
-		request_unref(request);
+	if (exec_registry_remove(s, request))
+		exec_request_unref(request);
 	return true;
 }
 
-static void answer_fault(struct exec_request *request, enum fault fault)
+void exec_request_answer_fault(struct exec_request *request, enum fault fault)
 {
 	struct policy_decision decision;
 
-	faults_count(context_of(request)->faults, fault);
+	faults_count(exec_context(request)->faults, fault);
 	ruling_decide_fault(request->ruling, clock_realtime_ns(), &decision);
 	(void)request_answer(request, &decision, fault);
 }
@@ -165,7 +81,7 @@ static void answer_fault(struct exec_request *request, enum fault fault)
  */
 static void take_container(struct exec_request *request)
 {
-	const struct verdicts_context *c = context_of(request);
+	const struct verdicts_context *c = exec_context(request);
 	struct overlay *overlay = request->probe.overlay;
 
 	if (!overlay)
@@ -211,7 +127,7 @@ static void take_process(struct exec_request *request)
 	if (task_read(request->pid, request->pidfd, &f->process) < 0) {
 		f->process = (struct process_info){
 			.pid = request->pid, .ppid = -1, .uid = -1, .login_uid = -1};
-		faults_count(context_of(request)->faults, FAULT_TASK_GONE);
+		faults_count(exec_context(request)->faults, FAULT_TASK_GONE);
 		return;
 	}
 	if (request->probe.overlay)
@@ -230,7 +146,7 @@ static enum pool_step enter(struct exec_request *request, enum phase phase)
 
 static enum pool_step step_probe(struct exec_request *request)
 {
-	const struct verdicts_context *c = context_of(request);
+	const struct verdicts_context *c = exec_context(request);
 	struct probe_context probe = c->probe;
 	struct probe_result *p = &request->probe;
 	bool lease;
@@ -258,7 +174,7 @@ static enum pool_step self_done(struct exec_request *request)
 	request->facts.has_digest = true;
 	if (!request->probe.compare)
 		return enter(request, PHASE_DECIDE);
-	hashing_init(&request->other, context_of(request)->cache, request->probe.lower_fd,
+	hashing_init(&request->other, exec_context(request)->cache, request->probe.lower_fd,
 		&request->probe.lower_identity, false);
 	/* A file of another size cannot be equal. */
 	if (request->probe.lower_identity.size != request->facts.identity.size) {
@@ -277,11 +193,11 @@ static enum pool_step step_self(struct exec_request *request)
 		return self_done(request);
 	case HASH_MUTABLE:
 		request->facts.origin = ORIGIN_MUTABLE;
-		faults_count(context_of(request)->faults, FAULT_FILE_CHANGED);
+		faults_count(exec_context(request)->faults, FAULT_FILE_CHANGED);
 		return enter(request, PHASE_DECIDE);
 	default:
 		request->facts.origin = ORIGIN_UNKNOWN;
-		faults_count(context_of(request)->faults, FAULT_HASH);
+		faults_count(exec_context(request)->faults, FAULT_HASH);
 		return enter(request, PHASE_DECIDE);
 	}
 }
@@ -309,7 +225,7 @@ static bool start_candidate(struct exec_request *request)
 
 		if (file_identity_of(fd, &identity, &mode) == 0 && S_ISREG(mode)) {
 			hashing_init(
-				&request->other, context_of(request)->cache, fd, &identity, false);
+				&request->other, exec_context(request)->cache, fd, &identity, false);
 			return true;
 		}
 		request->candidate++;
@@ -325,7 +241,7 @@ static enum pool_step step_copies(struct exec_request *request)
 	if (!request->candidates) {
 		request->candidates = calloc(IMAGE_CANDIDATES_MAX, sizeof(request->candidates[0]));
 		if (request->candidates)
-			request->n_candidates = image_indexer_candidates(context_of(request)->indexer,
+			request->n_candidates = image_indexer_candidates(exec_context(request)->indexer,
 				request->probe.overlay, request->facts.identity.size,
 				request->candidates);
 		if (!start_candidate(request))
@@ -362,7 +278,7 @@ static bool copies_may_matter(const struct exec_request *request, const struct p
 
 static void request_record(struct exec_request *request)
 {
-	const struct verdicts_context *c = context_of(request);
+	const struct verdicts_context *c = exec_context(request);
 	struct record *record;
 
 	if (request->decision.verdict == VERDICT_ALLOW && request->decision.reason != REASON_LEARNING &&
@@ -383,11 +299,11 @@ static void request_record(struct exec_request *request)
 
 static enum pool_step finish(struct exec_request *request)
 {
-	struct recorder *recorder = context_of(request)->recorder;
+	struct recorder *recorder = exec_context(request)->recorder;
 
 	request_record(request);
 	recorder_unreserve(recorder);
-	request_unref(request);
+	exec_request_unref(request);
 	return POOL_DONE;
 }
 
@@ -399,7 +315,7 @@ static bool is_quiet(const struct policy_decision *decision)
 
 static enum pool_step step_decide(struct exec_request *request)
 {
-	const struct verdicts_context *c = context_of(request);
+	const struct verdicts_context *c = exec_context(request);
 	struct policy_decision decision;
 
 	decide(request, &decision);
@@ -419,7 +335,7 @@ static enum pool_step step_decide(struct exec_request *request)
 	}
 	if (request_answer(request, &decision, FAULT_NONE) && decision.verdict == VERDICT_ALLOW &&
 		request->self.leased)
-		linger(request->shared, request);
+		exec_registry_linger(request->shared, request);
 	return finish(request);
 }
 
@@ -470,135 +386,9 @@ void exec_request_begin(
 	request->deadline_ns = clock_monotonic_ns() +
 			       (int64_t)ruling_config(ruling)->deadline_ms * NS_PER_MSEC;
 	atomic_init(&request->refs, 2);
-	registry_add(s, request);
+	exec_registry_add(s, request);
 	if (!pool_submit(s->context->pool, &request->job)) {
-		answer_fault(request, FAULT_QUEUE_FULL);
+		exec_request_answer_fault(request, FAULT_QUEUE_FULL);
 		(void)finish(request);
 	}
-}
-
-/*
- * Deadlines and leases, on the timer's thread.
- */
-int exec_shared_init(struct exec_shared *s, const struct verdicts_context *context)
-{
-	pthread_condattr_t attr;
-
-	memset(s, 0, sizeof(*s));
-	s->context = context;
-	s->tail = &s->first;
-	s->lingering_tail = &s->lingering;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	return 0;
-}
-
-void exec_shared_done(struct exec_shared *s)
-{
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-}
-
-static void wait_until(struct exec_shared *s, int64_t at_ns)
-{
-	struct timespec at = {.tv_sec = at_ns / NS_PER_SEC, .tv_nsec = at_ns % NS_PER_SEC};
-
-	if (at_ns == INT64_MAX)
-		pthread_cond_wait(&s->changed, &s->lock);
-	else
-		pthread_cond_timedwait(&s->changed, &s->lock, &at);
-}
-
-/* The oldest request past its deadline: a reference, or NULL. Lock held. */
-static struct exec_request *overdue(struct exec_shared *s, int64_t now_ns)
-{
-	struct exec_request *request = s->first;
-
-	if (!request || request->deadline_ns > now_ns)
-		return NULL;
-	atomic_fetch_add(&request->refs, 1);
-	return request;
-}
-
-static struct exec_request *lingered(struct exec_shared *s, int64_t now_ns)
-{
-	struct exec_request *request = s->lingering;
-
-	if (!request || (request->linger_ns > now_ns && !s->ending))
-		return NULL;
-	s->lingering = request->next;
-	if (!s->lingering)
-		s->lingering_tail = &s->lingering;
-	return request;
-}
-
-static int64_t next_deadline(const struct exec_shared *s)
-{
-	int64_t at = s->first ? s->first->deadline_ns : INT64_MAX;
-
-	if (s->lingering && s->lingering->linger_ns < at)
-		at = s->lingering->linger_ns;
-	return at;
-}
-
-void exec_shared_expire(struct exec_shared *s)
-{
-	pthread_mutex_lock(&s->lock);
-	while (!s->ending || s->first || s->lingering) {
-		int64_t now_ns = clock_monotonic_ns();
-		struct exec_request *late = overdue(s, now_ns), *held = lingered(s, now_ns);
-
-		if (!late && !held) {
-			wait_until(s, next_deadline(s));
-			continue;
-		}
-		pthread_mutex_unlock(&s->lock);
-		if (late) {
-			answer_fault(late, FAULT_DEADLINE);
-			request_unref(late);
-		}
-		if (held)
-			request_unref(held);
-		pthread_mutex_lock(&s->lock);
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-void exec_shared_end(struct exec_shared *s, unsigned int grace_ms)
-{
-	int64_t until_ns = clock_monotonic_ns() + (int64_t)grace_ms * NS_PER_MSEC;
-
-	pthread_mutex_lock(&s->lock);
-	while (s->first && clock_monotonic_ns() < until_ns)
-		wait_until(s, until_ns);
-	while (s->first) {
-		struct exec_request *request = s->first;
-
-		atomic_fetch_add(&request->refs, 1);
-		pthread_mutex_unlock(&s->lock);
-		answer_fault(request, FAULT_SHUTDOWN);
-		request_unref(request);
-		pthread_mutex_lock(&s->lock);
-	}
-	s->ending = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-}
-
-void exec_shared_count(struct exec_shared *s, enum verdict verdict)
-{
-	atomic_fetch_add(&s->verdicts[verdict], 1);
-}
-
-void exec_shared_counters(struct exec_shared *s, struct verdicts_counters *ret)
-{
-	pthread_mutex_lock(&s->lock);
-	ret->pending = s->count;
-	pthread_mutex_unlock(&s->lock);
-	ret->allow = s->verdicts[VERDICT_ALLOW];
-	ret->deny = s->verdicts[VERDICT_DENY];
-	ret->would_deny = s->verdicts[VERDICT_WOULD_DENY];
 }

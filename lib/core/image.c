@@ -1,6 +1,6 @@
 /*
  * `web` = `web:latest` = `localhost/web:latest` = `docker.io/library/web:latest`, but never
- * `quay.io/web` (a registry is only added where a runtime adds it too) nor `web:1`.
+ * the `web` of another registry (one is only added where a runtime adds it, too) nor `web:1`.
  */
 #include "core/image.h"
 

@@ -228,12 +228,12 @@ static void test_against_definition(void **state)
 	assert_true(matched > 1000);
 }
 
-/* Patterns and texts as long as they get, and never a match: 4096 * 8192 steps, not 2^n. */
+/* Long patterns and texts that never match: 1024 * 4096 steps each, not cubes or powers of two. */
 static void test_hostile_is_linear(void **state)
 {
 	static const char *const pieces[] = {
 	        "*a", "**a", "?*a", "*aaaaaaaaaaaaaaab", "**/*a", "*[a-b]"};
-	static char pattern[GLOB_PATTERN_MAX + 1], text[8192];
+	static char pattern[1024], text[4096];
 	int64_t start = clock_monotonic_ns();
 
 	(void)state;
@@ -241,7 +241,7 @@ static void test_hostile_is_linear(void **state)
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		size_t n = 0, piece = strlen(pieces[i]);
 
-		for (; n + piece + 1 <= GLOB_PATTERN_MAX; n += piece)
+		for (; n + piece + 1 < sizeof(pattern); n += piece)
 			memcpy(pattern + n, pieces[i], piece);
 		pattern[n] = 'c';
 		pattern[n + 1] = '\0';
@@ -249,7 +249,7 @@ static void test_hostile_is_linear(void **state)
 		assert_false(glob_match(pattern, GLOB_TEXT, text));
 	}
 	assert_true(
-	        clock_monotonic_ns() - start < 30 * NS_PER_SEC); /* sanitizers, loaded machine */
+	        clock_monotonic_ns() - start < 20 * NS_PER_SEC); /* sanitizers, loaded machine */
 }
 
 int main(void)

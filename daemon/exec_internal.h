@@ -1,0 +1,51 @@
+/* A request and its registry; for exec_request.c and exec_registry.c only. */
+#pragma once
+
+#include "daemon/exec_request.h"
+
+enum claim { CLAIM_OPEN = 0, CLAIM_TAKEN, CLAIM_ANSWERED };
+
+enum phase {
+	PHASE_PROBE = 0,
+	PHASE_SELF,   /* digest of the file itself */
+	PHASE_LOWER,  /* digest of the lower file it was copied up from */
+	PHASE_COPIES, /* digests of the image's programs of equal size */
+	PHASE_DECIDE,
+};
+
+struct exec_request {
+	struct pool_job job; /* first: the pool hands it back */
+	struct exec_shared *shared;
+	struct ruling *ruling;
+	atomic_uint refs;
+	_Atomic enum claim claim;
+	int fd, pidfd;
+	pid_t pid;
+	int64_t deadline_ns, linger_ns; /* CLOCK_MONOTONIC */
+	struct exec_request *next, **link; /* in the registry, under its lock */
+
+	enum phase phase;
+	struct probe_result probe;
+	struct exec_facts facts;
+	struct hashing self, other;
+	struct image_candidate *candidates;
+	size_t n_candidates, candidate;
+	enum fault fault;
+	struct policy_decision decision;
+};
+
+static inline const struct verdicts_context *exec_context(const struct exec_request *request)
+{
+	return request->shared->context;
+}
+
+/* exec_registry.c: the requests that wait for an answer, and those whose lease is held on. */
+void exec_registry_add(struct exec_shared *shared, struct exec_request *request);
+/* Takes a request out, with the registry's reference; false when it is not in it. */
+bool exec_registry_remove(struct exec_shared *shared, struct exec_request *request);
+/* Keeps the descriptors, and with them the lease, a little longer; takes a reference. */
+void exec_registry_linger(struct exec_shared *shared, struct exec_request *request);
+
+/* exec_request.c */
+void exec_request_unref(struct exec_request *request);
+void exec_request_answer_fault(struct exec_request *request, enum fault fault);
