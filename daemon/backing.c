@@ -33,9 +33,16 @@ int backing_table_new(struct backing_table **ret_table)
 	return 0;
 }
 
-static void backing_free(struct backing *backing)
+struct backing *backing_ref(struct backing *backing)
 {
-	if (!backing)
+	if (backing)
+		backing->refs++;
+	return backing;
+}
+
+void backing_unref(struct backing *backing)
+{
+	if (!backing || --backing->refs > 0)
 		return;
 	cleanup_closep(&backing->mount_fd);
 	free(backing->mountpoint);
@@ -43,14 +50,12 @@ static void backing_free(struct backing *backing)
 	free(backing);
 }
 
-DEFINE_FREEP(backing, backing_free)
-
 void backing_table_free(struct backing_table *table)
 {
 	if (!table)
 		return;
 	for (size_t i = 0; i < table->n; i++)
-		backing_free(table->entries[i]);
+		backing_unref(table->entries[i]);
 	pthread_rwlock_destroy(&table->lock);
 	free(table);
 }
@@ -68,7 +73,7 @@ struct backing *backing_find(struct backing_table *table, dev_t dev)
 	struct backing *found;
 
 	pthread_rwlock_rdlock(&table->lock);
-	found = find_locked(table, dev);
+	found = backing_ref(find_locked(table, dev));
 	pthread_rwlock_unlock(&table->lock);
 	return found;
 }
@@ -136,13 +141,14 @@ static int set_from_fd(struct backing *backing, int fd)
 
 static int backing_new(int fd, dev_t dev, struct backing **ret_backing)
 {
-	_cleanup_(backing_freep) struct backing *backing = calloc(1, sizeof(*backing));
+	_cleanup_(backing_unrefp) struct backing *backing = calloc(1, sizeof(*backing));
 	_cleanup_(unref_tablep) struct libmnt_table *mounts = NULL;
 	struct libmnt_fs *fs;
 	int r;
 
 	if (!backing)
 		return -ENOMEM;
+	backing->refs = 1;
 	backing->dev = dev;
 	backing->mount_fd = -1;
 	mounts = mnt_new_table_from_file("/proc/self/mountinfo");
@@ -150,6 +156,7 @@ static int backing_new(int fd, dev_t dev, struct backing **ret_backing)
 		return -EIO;
 	fs = best_mount(mounts, dev);
 	r = fs ? set_from_mount(backing, fs) : -ENOENT;
+	backing->host = r == 0;
 	if (r < 0)
 		r = set_from_fd(backing, fd);
 	if (r < 0)
@@ -160,7 +167,7 @@ static int backing_new(int fd, dev_t dev, struct backing **ret_backing)
 
 int backing_get(struct backing_table *table, int fd, struct backing **ret_backing)
 {
-	_cleanup_(backing_freep) struct backing *fresh = NULL;
+	_cleanup_(backing_unrefp) struct backing *fresh = NULL;
 	struct backing *found;
 	struct stat st;
 	int r = 0;
@@ -176,6 +183,7 @@ int backing_get(struct backing_table *table, int fd, struct backing **ret_backin
 		found = find_locked(table, st.st_dev);
 		if (!found && table->n < BACKING_MAX)
 			found = table->entries[table->n++] = TAKE_PTR(fresh);
+		backing_ref(found);
 		pthread_rwlock_unlock(&table->lock);
 	}
 	if (!found)
@@ -187,13 +195,28 @@ int backing_get(struct backing_table *table, int fd, struct backing **ret_backin
 void backing_each(struct backing_table *table, void (*fn)(struct backing *backing, void *userdata),
 	void *userdata)
 {
-	size_t n;
-
 	pthread_rwlock_rdlock(&table->lock);
-	n = table->n;
-	pthread_rwlock_unlock(&table->lock);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < table->n; i++)
 		fn(table->entries[i], userdata);
+	pthread_rwlock_unlock(&table->lock);
+}
+
+void backing_sweep(struct backing_table *table)
+{
+	size_t kept = 0;
+
+	/* References are only made under the lock, so one that stands at ours stays there. */
+	pthread_rwlock_wrlock(&table->lock);
+	for (size_t i = 0; i < table->n; i++) {
+		struct backing *backing = table->entries[i];
+
+		if (!backing->host && backing->refs == 1)
+			backing_unref(backing);
+		else
+			table->entries[kept++] = backing;
+	}
+	table->n = kept;
+	pthread_rwlock_unlock(&table->lock);
 }
 
 union handle_buffer {

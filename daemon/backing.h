@@ -5,8 +5,9 @@
  * A path here is always the canonical one: what the kernel says about the decoded inode, whatever
  * bind mount or symbolic link led to it. Two paths are comparable when they come from here.
  *
- * The table only grows (a handful of entries), so entries may be used without a reference. Reads
- * take a read lock; nothing here waits for anything but that lock and the filesystem's own caches.
+ * Entries are counted by reference: layers hold one, and so does whoever looks one up. A filesystem
+ * that is mounted in our namespace stays in the table; one that was only reached through another
+ * namespace goes when no layer needs it any more (backing_sweep), so that it can be unmounted.
  */
 #pragma once
 
@@ -21,6 +22,8 @@
 #define BACKING_MAX 256u /* filesystems; more is no container host */
 
 struct backing {
+	_Atomic unsigned int refs;
+	bool host; /* mounted in our namespace */
 	dev_t dev;
 	int mount_fd;     /* O_RDONLY | O_DIRECTORY (open_by_handle_at refuses O_PATH) on a mount of it, outside every overlay */
 	char *mountpoint; /* in our namespace */
@@ -33,17 +36,27 @@ struct backing_table;
 int backing_table_new(struct backing_table **ret_table);
 void backing_table_free(struct backing_table *table);
 
-/* The entry of @dev, or NULL. Borrowed for the table's life. */
+struct backing *backing_ref(struct backing *backing);
+void backing_unref(struct backing *backing);
+static inline void backing_unrefp(struct backing **backing)
+{
+	backing_unref(*backing);
+}
+
+/* Lets go of filesystems that nobody needs. */
+void backing_sweep(struct backing_table *table);
+
+/* The entry of @dev as a reference, or NULL. */
 struct backing *backing_find(struct backing_table *table, dev_t dev);
 
 /*
  * The entry of the filesystem that @fd (any descriptor on it) lies on, made when it is new. @fd's
  * filesystem is looked up in our own mount table; when it is not mounted there, @fd itself (an
- * O_PATH directory, duplicated) serves. 0, -ENOSPC past BACKING_MAX, or -errno.
+ * O_PATH directory, duplicated) serves. @ret_backing is a reference. 0, -ENOSPC past BACKING_MAX, or -errno.
  */
 int backing_get(struct backing_table *table, int fd, struct backing **ret_backing);
 
-/* Calls @fn for each entry in order of registration, without a lock held. */
+/* Calls @fn for each entry under a read lock: no call back into the table. */
 void backing_each(struct backing_table *table, void (*fn)(struct backing *backing, void *userdata),
 	void *userdata);
 

@@ -294,6 +294,7 @@ static void request_record(struct exec_request *request)
 	record->decision = request->decision;
 	record->ruling = ruling_ref(request->ruling);
 	record->fault = request->fault;
+	record->by_overlay = request->probe.by_overlay;
 	(void)recorder_push(c->recorder, record);
 }
 

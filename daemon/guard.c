@@ -102,7 +102,7 @@ int guard_storage(struct guard *g, const char *const *paths, size_t n)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_close_ int fd = open(paths[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-		struct backing *backing;
+		_cleanup_(backing_unrefp) struct backing *backing = NULL;
 		int r = fd < 0 ? -errno : backing_get(g->context.backings, fd, &backing);
 
 		if (r == 0)
@@ -154,7 +154,11 @@ static int mark_overlay(
 	if (st.st_dev != overlay->dev)
 		return -ESTALE; /* something else is mounted over it here */
 	overlay->fsid = fs.f_fsid;
-	return fan_groups_mark_filesystem(g->context.groups, path);
+	n = fan_groups_mark_filesystem(g->context.groups, path);
+	if (n < 0 || !overlay->upper)
+		return n;
+	/* What was dropped is also reached past the overlay: by the upper directory's own path. */
+	return mark_backing(g, overlay->upper->backing);
 }
 
 void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)

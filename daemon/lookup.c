@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #define PASSWD_SIZE_MAX 65536u /* bytes that are read of a container's /etc/passwd */
 
@@ -46,6 +47,20 @@ static int open_same(const struct layer *layer, const char *path, const struct f
 	_cleanup_close_ int fd = lookup_open(layer, path);
 
 	return fd >= 0 && is_same(fd, identity) ? TAKE_FD(fd) : -1;
+}
+
+/* With metacopy=on a chmod copies up the inode and leaves the content below: this one has none. */
+static bool is_metacopy(int fd, bool userxattr)
+{
+	return fgetxattr(fd, userxattr ? "user.overlay.metacopy" : "trusted.overlay.metacopy", NULL,
+		       0) >= 0;
+}
+
+int lookup_upper(const struct overlay *overlay, const char *path, const struct file_identity *identity)
+{
+	_cleanup_close_ int fd = overlay->upper ? open_same(overlay->upper, path, identity) : -1;
+
+	return fd >= 0 && !is_metacopy(fd, overlay->userxattr) ? TAKE_FD(fd) : -1;
 }
 
 /* The file of that path in the uppermost lower layer that has it and vouches. */
@@ -86,12 +101,10 @@ char *lookup_user(const struct overlay *overlay, int64_t uid)
 static enum lookup_result lookup_tail(const struct overlay *overlay, const char *path,
 	const struct file_identity *identity, struct lookup *lookup)
 {
-	if (overlay->upper) {
-		lookup->fd = open_same(overlay->upper, path, identity);
-		if (lookup->fd >= 0) {
-			lookup->lower_fd = open_any_lower(overlay, path);
-			return LOOKUP_UPPER;
-		}
+	lookup->fd = lookup_upper(overlay, path, identity);
+	if (lookup->fd >= 0) {
+		lookup->lower_fd = open_any_lower(overlay, path);
+		return LOOKUP_UPPER;
 	}
 	for (size_t i = 0; i < overlay->n_lowers; i++) {
 		if (!overlay->lowers[i]->trusted)

@@ -23,6 +23,9 @@ struct lookup {
 /* Opens a file of a layer for reading, without links, within the layer. A descriptor or -1. */
 int lookup_open(const struct layer *layer, const char *path);
 
+/* The upper inode at @path when it is the same as the overlay's: a descriptor, or -1. */
+int lookup_upper(const struct overlay *overlay, const char *path, const struct file_identity *identity);
+
 /*
  * The name of @uid by the container's own /etc/passwd; the caller frees. NULL when it has none.
  * Opens a file: for the pool only.

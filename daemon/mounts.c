@@ -331,8 +331,10 @@ size_t mounts_scan(struct mounts *m)
 	m->generation++;
 	if (scan_view(m, &(struct view){.mounter = MOUNTER_HOST}) == 0) {
 		scan_others(m);
-		if (overlays_sweep(m->context.overlays, m->generation) > 0)
+		if (overlays_sweep(m->context.overlays, m->generation) > 0) {
 			pidns_sweep(m->pidns);
+			backing_sweep(m->context.backings);
+		}
 	}
 	n = overlays_count(m->context.overlays);
 	pthread_mutex_unlock(&m->scan_lock);

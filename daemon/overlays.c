@@ -83,7 +83,7 @@ static struct layer *layer_get(struct overlays *o, const struct sighted_layer *s
 			free(entry);
 			return NULL;
 		}
-		entry->layer.backing = sighted->backing;
+		entry->layer.backing = backing_ref(sighted->backing);
 		entry->layer.handle = sighted->handle;
 		entry->layer.hash = entry;
 		HASH_ADD_KEYPTR(hh, o->layers, entry->layer.path, strlen(entry->layer.path), entry);
@@ -102,6 +102,7 @@ static void layer_put(struct overlays *o, struct layer *layer)
 	HASH_DEL(o->layers, entry);
 	if (layer->index && o->free_index)
 		o->free_index(layer->index);
+	backing_unref(layer->backing);
 	free(layer->path);
 	free(entry);
 }

@@ -44,7 +44,7 @@ struct layer_handle {
 struct layer {
 	unsigned int refs; /* under the registry's lock */
 	char *path;        /* canonical host path */
-	struct backing *backing;
+	struct backing *backing; /* a reference */
 	struct layer_handle handle;
 	unsigned int n_upper;   /* overlays that write here (upper or work) */
 	bool trusted;         /* vouches as a lower layer: of the host's or in storage */

@@ -253,6 +253,21 @@ static int compare_lower(struct probe_context *c, const struct overlay_handle *h
 	return 0;
 }
 
+/*
+ * The real inode of a copied-up file, where it still has the path of its lower file: on it a lease
+ * sees mappings, too, which on the overlay's inode it does not.
+ */
+static void find_copied_up(struct probe_result *result)
+{
+	mode_t mode;
+
+	if (!result->compare || !result->path)
+		return;
+	result->real_fd = lookup_upper(result->overlay, result->path, &result->identity);
+	if (result->real_fd >= 0)
+		(void)file_identity_of(result->real_fd, &result->identity, &mode);
+}
+
 static int classify_overlay(struct probe_context *c, int fd, struct probe_result *result)
 {
 	enum overlay_handle_result kind = OVERLAY_HANDLE_UNCHECKED;
@@ -342,6 +357,8 @@ static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
 		return 0; /* by path, on the pool */
 	if (r == -ENOTSUP)
 		r = classify_by_path(fd, result);
+	else if (r == 0 && full)
+		find_copied_up(result);
 	if (r < 0) {
 		result->origin = ORIGIN_UNKNOWN;
 		result->compare = false;
@@ -350,6 +367,7 @@ static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
 	if (!result->path)
 		result->path = event_path(fd);
 	result->settled |= result->origin == ORIGIN_IMAGE;
+	result->by_overlay = true;
 	return 0;
 }
 
@@ -404,7 +422,7 @@ static int probe_begin(int fd, struct probe_result *result)
 
 int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
 {
-	struct backing *backing;
+	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 	int r = probe_begin(fd, ret_result);
 
 	if (r < 0)
@@ -418,7 +436,7 @@ int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result 
 
 int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
 {
-	struct backing *backing;
+	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 	int r = probe_begin(fd, ret_result);
 
 	if (r < 0)
@@ -451,7 +469,7 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 
 int probe_created(struct probe_context *c, int fd, struct probe_result *ret_result)
 {
-	struct backing *backing;
+	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 	struct layer_hit hit;
 	int r = probe_begin(fd, ret_result);
 

@@ -29,6 +29,7 @@ struct probe_result {
 	bool compare;           /* copied up: copied or modified is decided by content */
 	bool other_image;
 	bool upper;
+	bool by_overlay;        /* the event is an overlay mark's */
 	bool settled;           /* false: the quick probe could not tell, ask the full one */
 	int real_fd;
 	int lower_fd;

@@ -22,6 +22,7 @@ struct record {
 	struct policy_decision decision; /* EXEC; its rule is borrowed from @ruling */
 	struct ruling *ruling;           /* EXEC; a reference */
 	enum fault fault;                /* EXEC; NONE when it was decided */
+	bool by_overlay;                 /* EXEC; which of two marks on the way of one exec */
 	struct process_info writer;      /* DROP */
 	bool writer_gone;                /* DROP */
 	bool mutable_file;               /* DROP_DIGEST */

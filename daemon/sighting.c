@@ -33,7 +33,7 @@ static int storage_add(struct storage_paths *paths, const char *path, struct bac
 {
 	_cleanup_free_ char *copy = NULL, *canonical = NULL;
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct backing *backing;
+	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 
 	if (fd < 0)
 		return 0;
@@ -143,7 +143,7 @@ static int read_handle(int fd, struct layer_handle *ret_handle)
 	return 0;
 }
 
-/* @ret_layer->path is the caller's to free. */
+/* sighted_done() frees, also what a failure has left. */
 static int resolve(
 	const struct sighting_source *source, const char *path, struct sighted_layer *ret_layer)
 {
@@ -195,6 +195,7 @@ static void sighted_done(struct sighted_layer *layer)
 	char *path = (char *)(uintptr_t)layer->path;
 
 	free(path);
+	backing_unref(layer->backing);
 }
 
 static void resolved_done(struct resolved *r)
@@ -223,6 +224,8 @@ static int resolve_all(const struct sighting_source *source, const struct overla
 
 		if (resolve(source, options->lowers[i], lower) < 0) {
 			ret->complete = false;
+			sighted_done(lower);
+			*lower = (struct sighted_layer){0};
 			continue;
 		}
 		lower->trusted = is_trusted(source, lower->path);

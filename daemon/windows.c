@@ -10,6 +10,8 @@
 
 #include <uthash.h>
 
+#define ECHO_NS INT64_C(1000000000) /* the second event follows the first within microseconds */
+
 struct window_key {
 	uint64_t dev, ino;
 	int64_t btime_ns;
@@ -24,6 +26,8 @@ struct window {
 	uint64_t count;
 	int64_t last_ns, end_ns;
 	bool dirty;
+	pid_t last_pid; /* and by which mark it was seen last */
+	bool last_by_overlay;
 	UT_hash_handle hh;
 };
 
@@ -87,6 +91,20 @@ static struct window *find(const struct windows *w, const struct record *record)
 	return window;
 }
 
+/*
+ * With marks on an overlay and on the filesystem below it, one exec that is let through raises twice,
+ * the overlay first: the same task and file, seen by the other mark, at once.
+ */
+static bool is_echo(struct window *window, const struct record *record)
+{
+	if (!window->last_by_overlay || record->by_overlay ||
+		window->last_pid != record->facts.process.pid ||
+		record->facts.time_ns - window->last_ns > ECHO_NS)
+		return false;
+	window->last_by_overlay = false;
+	return true;
+}
+
 bool windows_count(struct windows *w, const struct record *record, int64_t window_ns)
 {
 	struct window *window = find(w, record);
@@ -94,6 +112,10 @@ bool windows_count(struct windows *w, const struct record *record, int64_t windo
 	w->window_ns = window_ns;
 	if (!window || record->facts.time_ns >= window->end_ns)
 		return false;
+	if (is_echo(window, record))
+		return true;
+	window->last_pid = record->facts.process.pid;
+	window->last_by_overlay = record->by_overlay;
 	window->count++;
 	if (record->facts.time_ns > window->last_ns)
 		window->last_ns = record->facts.time_ns;
@@ -120,6 +142,8 @@ void windows_open(
 	window->alert = alert;
 	window->event_row = event_row;
 	window->count = 1;
+	window->last_pid = record->facts.process.pid;
+	window->last_by_overlay = record->by_overlay;
 	window->last_ns = record->facts.time_ns;
 	window->end_ns = record->facts.time_ns + w->window_ns;
 	HASH_ADD(hh, w->items, key, sizeof(window->key), window);

@@ -93,7 +93,10 @@ static char *got_text(const struct selftest_outcome *outcome, const json_t *even
 	case SELFTEST_RAN:
 		return text_format("runs, %s", alert);
 	case SELFTEST_REFUSED:
-		return text_format("%s, %s", error, alert);
+		/* Another daemon, an LSM or a mount option: this daemon's answer was to let it run.
+		 */
+		return text_format("%s, %s%s", error, alert,
+		        strcmp(verdict, "deny") ? " (refused by something else)" : "");
 	case SELFTEST_HUNG:
 		return text_format("no answer in time, %s", alert);
 	case SELFTEST_SKIPPED:

@@ -26,9 +26,9 @@ static int read_all(int fd, size_t max_bytes, bool truncate, char **ret_data, si
 			char *grown;
 
 			room = room ? room * 2 : READ_CHUNK;
+			/* One more byte tells "exactly full" from "too long". */
 			if (room > max_bytes)
-				room = max_bytes +
-				       1; /* one more byte tells "exactly full" from "too long" */
+				room = max_bytes + 1;
 			grown = realloc(data, room + 1);
 			if (!grown)
 				return -ENOMEM;

@@ -18,7 +18,7 @@ struct alert_input {
 	const struct policy_decision *decision; /* borrowed */
 	const struct drop_info *drop;           /* borrowed; NULL or !known when none */
 	const char *hostname;                   /* borrowed */
-	const char *user_name;                  /* borrowed; NULL when unknown */
+	const char *user_name;                  /* borrowed; hostile, NULL when unknown */
 	const char *event_id;                   /* borrowed; stable, unique */
 	const char *fault;                      /* borrowed; name of the fault, NULL when none */
 	uint64_t count;                         /* how often in this window, 1 or more */

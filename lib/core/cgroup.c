@@ -176,9 +176,10 @@ static bool path_container(struct text path, struct cgroup_container *ret)
 		parent = last_component(&parents);
 		ret->runtime =
 		        runtime != CGROUP_RUNTIME_UNKNOWN ? runtime : runtime_of_parent(parent);
-		for (parents = path; parents.n > 0;) {
+		/* "<pod's slice>:cri-containerd:<id>" has it in the same component */
+		for (parent = component, parents = path; !pod_uid(parent, ret->pod_uid);) {
 			parent = last_component(&parents);
-			if (parent.n == 0 || pod_uid(parent, ret->pod_uid))
+			if (parent.n == 0)
 				break;
 		}
 		return true;

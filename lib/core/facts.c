@@ -41,9 +41,9 @@ int container_info_copy(const struct container_info *info, struct container_info
 	struct container_info copy = {.start_ns = info->start_ns};
 
 	if (copy_text(info->key, &copy.key) || copy_text(info->runtime, &copy.runtime) ||
-		copy_text(info->id, &copy.id) || copy_text(info->name, &copy.name) ||
-		copy_text(info->image, &copy.image) || copy_text(info->image_id, &copy.image_id) ||
-		copy_text(info->ns, &copy.ns) || copy_text(info->pod, &copy.pod)) {
+	        copy_text(info->id, &copy.id) || copy_text(info->name, &copy.name) ||
+	        copy_text(info->image, &copy.image) || copy_text(info->image_id, &copy.image_id) ||
+	        copy_text(info->ns, &copy.ns) || copy_text(info->pod, &copy.pod)) {
 		container_info_done(&copy);
 		return -ENOMEM;
 	}

@@ -35,14 +35,14 @@ bool file_identity_equal(const struct file_identity *a, const struct file_identi
  * A NULL text is unknown.
  */
 struct container_info {
-	char *key;      /* stable name of the overlay: the canonical host path of its upper directory */
-	char *runtime;  /* docker, podman, containerd, cri-o */
-	char *id;       /* 64 hex digits in all four runtimes */
-	char *name;     /* without Docker's leading slash; CRI: the container's name in its pod */
-	char *image;    /* reference as the runtime has it: docker.io/library/debian:12 */
-	char *image_id; /* hex digest of the image, without "sha256:" */
-	char *ns;       /* Kubernetes namespace */
-	char *pod;      /* Kubernetes pod name */
+	char *key; /* stable name of the overlay: the canonical host path of its upper directory */
+	char *runtime;    /* docker, podman, containerd, cri-o */
+	char *id;         /* 64 hex digits in all four runtimes */
+	char *name;       /* without Docker's leading slash; CRI: the container's name in its pod */
+	char *image;      /* reference as the runtime has it: docker.io/library/debian:12 */
+	char *image_id;   /* hex digest of the image, without "sha256:" */
+	char *ns;         /* Kubernetes namespace */
+	char *pod;        /* Kubernetes pod name */
 	int64_t start_ns; /* CLOCK_REALTIME; 0 when unknown */
 };
 
@@ -52,7 +52,7 @@ int container_info_copy(const struct container_info *info, struct container_info
 
 /* One process. Numbers are -1 and texts NULL when they could not be read. */
 struct process_info {
-	pid_t pid;  /* in the host's pid namespace */
+	pid_t pid; /* in the host's pid namespace */
 	pid_t ppid;
 	char *comm;    /* at most 15 bytes */
 	char *exe;     /* argv[0] */
@@ -73,8 +73,8 @@ void process_info_done(struct process_info *process);
 
 /* Who wrote a file at runtime. */
 struct drop_info {
-	int64_t id;      /* row in the database, 0 when none */
-	bool known;      /* false: no drop on record */
+	int64_t id;       /* row in the database, 0 when none */
+	bool known;       /* false: no drop on record */
 	bool writer_gone; /* the writer had exited before it could be read: fields below are NULL */
 	pid_t pid;
 	int64_t uid;
@@ -93,8 +93,8 @@ struct exec_facts {
 	bool upper;       /* its real inode lies in an upper layer */
 	bool executable;  /* has an x bit, which is what lets it run */
 	enum exec_kind kind;
-	char *path;       /* in the container; describes only */
-	char *host_path;  /* on the host; NULL in overlay mode */
+	char *path;      /* in the container; describes only */
+	char *host_path; /* on the host; NULL in overlay mode */
 	struct file_identity identity;
 	bool has_digest;
 	struct digest digest;
@@ -102,8 +102,8 @@ struct exec_facts {
 	bool has_container;
 	struct container_info container;
 	struct process_info process; /* the task that asked for the exec */
-	char *exec_argv0; /* first argument of the new program */
-	char *exec_argv; /* the arguments of the new program, joined by one space */
+	char *exec_argv0;            /* first argument of the new program */
+	char *exec_argv;             /* the arguments of the new program, joined by one space */
 };
 
 void exec_facts_done(struct exec_facts *facts);

@@ -12,6 +12,8 @@ import pytest
 
 from fake_daemon import EVENT_ID, EXECWARD, SHA, FakeDaemon, alert, fail, status
 
+os.environ["TZ"] = "UTC"  # the tool shows local time
+
 VERBS = ("status", "events", "show", "explain", "approve", "revoke", "deny", "grants", "mode", "reload",
          "report", "doctor", "selftest")
 HOSTILE = "a\x1b[2J\nb\u202ec\\d"

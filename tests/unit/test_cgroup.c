@@ -48,7 +48,7 @@ static const struct row containers[] = {
         {"/kubepods/besteffort/pod" UID "/crio-" ID, CGROUP_RUNTIME_CRIO, UID},
         {"/kubepods/pod" UID "/" ID "/init.scope", CGROUP_RUNTIME_CONTAINERD, UID},
         {"/system.slice/containerd.service/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" ID,
-                CGROUP_RUNTIME_CONTAINERD, ""},
+                CGROUP_RUNTIME_CONTAINERD, UID},
         {"/system.slice:kubepods:cri-containerd:" ID, CGROUP_RUNTIME_CONTAINERD, ""},
         {"/machine.slice/libpod-" ID ".scope/container", CGROUP_RUNTIME_PODMAN, ""},
         {"/machine.slice/libpod-" ID ".scope", CGROUP_RUNTIME_PODMAN, ""},
