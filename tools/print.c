@@ -119,7 +119,7 @@ char *text_shell_word(const char *text)
 		else
 			*out++ = *text;
 	}
-	strcpy(out, "'");
+	memcpy(out, "'", sizeof("'"));
 	return word;
 }
 
@@ -130,5 +130,5 @@ void local_time(int64_t time_ns, char ret_text[LOCAL_TIME_SIZE])
 
 	if (!localtime_r(&t, &tm) ||
 	        strftime(ret_text, LOCAL_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		strcpy(ret_text, "-");
+		memcpy(ret_text, "-", sizeof("-"));
 }

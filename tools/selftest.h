@@ -31,11 +31,11 @@ struct selftest_try {
 struct selftest_trick {
 	const char *row, *name;
 	const char *dir, *file; /* of the program */
-	bool in_image;          /* the image has it; else the trick makes it */
 	const char *reason;     /* of the expected event; NULL: must run, without an event */
-	bool needs_proc;
 	/* Prepares and execs. Returns the errno of try->step. */
 	int (*run)(struct selftest_try *try);
+	bool in_image; /* the image has the program; else the trick makes it */
+	bool needs_proc;
 };
 
 extern const struct selftest_trick selftest_tricks[];

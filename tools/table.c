@@ -80,11 +80,12 @@ static void measure(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
 {
 	for (size_t i = 0; i < table->n_columns; i++)
 		widths[i] = width(table->headers[i]);
-	for (size_t i = 0; i < table->n_cells; i++) {
-		size_t *w = &widths[i % table->n_columns], n = width(table->cells[i].text);
+	for (size_t i = 0, column = 0; i < table->n_cells; i++) {
+		size_t n = width(table->cells[i].text);
 
-		if (n > *w)
-			*w = n;
+		if (n > widths[column])
+			widths[column] = n;
+		column = column + 1 == table->n_columns ? 0 : column + 1;
 	}
 }
 
@@ -102,7 +103,7 @@ void table_print(const struct tool *tool, const struct table *table)
 {
 	size_t widths[TABLE_COLUMNS_MAX] = {0}, n = table->n_columns;
 
-	if (table->n_cells == 0)
+	if (table->n_cells == 0 || n == 0)
 		return;
 	measure(table, widths);
 	fputs("  ", stdout);

@@ -2,8 +2,9 @@
  * Names out of the runtimes' files: the laid-out trees of tests/golden/metadata, then trees and
  * paths of somebody who would like to have another container's name.
  */
+#include "metadata_check.h"
+
 #include "base/cleanup.h"
-#include "daemon/metadata_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,6 @@
 #define PODMAN_ID    "4028caf3a0e89d6a986cd143e894a65791e11047cc3bfce8b08ffb71113ae1ec"
 #define PODMAN_LAYER "773ecfb0123ea9d2d039db493b06fa75e902bd94646774eb0943692afd704a95"
 #define PODMAN_IMAGE "05a49d8016dd723dcc897664f10e2abe203b5482d4c14559ad7289ebd0db6ddf"
-
-#define X16(c) c c c c c c c c c c c c c c c c
-#define X64(c) X16(c) X16(c) X16(c) X16(c)
 
 /* The golden trees as a host's directories, or those of a temporary one. */
 struct fixture {
@@ -124,29 +122,6 @@ static enum metadata_result lookup(const struct fixture *f, const char *upper,
 		snprintf(claimed.id, sizeof(claimed.id), "%s", cgroup_id);
 	return metadata_lookup(&f->config, &query, ret);
 }
-
-static void assert_text(const char *what, const char *got, const char *wanted)
-{
-	if (!got != !wanted || (got && strcmp(got, wanted)))
-		fail_msg("%s is %s, not %s", what, got ?: "NULL", wanted ?: "NULL");
-}
-
-static void assert_info(const struct container_info *got, const struct container_info *wanted)
-{
-	assert_text("runtime", got->runtime, wanted->runtime);
-	assert_text("id", got->id, wanted->id);
-	assert_text("name", got->name, wanted->name);
-	assert_text("image", got->image, wanted->image);
-	assert_text("image_id", got->image_id, wanted->image_id);
-	assert_text("ns", got->ns, wanted->ns);
-	assert_text("pod", got->pod, wanted->pod);
-	assert_null(got->key);
-	if (got->start_ns != wanted->start_ns)
-		fail_msg("start_ns is %lld", (long long)got->start_ns);
-}
-
-/* Literals become fields without a copy: nothing here is freed. */
-#define T(literal) ((char *)(uintptr_t)(literal))
 
 struct row {
 	const char *upper, *mountpoint; /* below GOLDEN */
@@ -383,9 +358,6 @@ static void test_foreign_mountpoint(void **state)
 	assert_int_equal(metadata_lookup(&f->config, &query, &other), METADATA_NONE);
 }
 
-#define DOCKER_FILE(id, name, rest)                                                                \
-	"{\"ID\":\"" id "\",\"Name\":\"/" name "\",\"Image\":\"sha256:" X64("b") "\"," rest "}"
-
 /* userns-remap, the directory of which is a link, and containerd's image store. */
 static void test_docker_layouts(void **state)
 {
@@ -495,160 +467,6 @@ static void test_odd_files(void **state)
 	}
 }
 
-static enum metadata_result docker(const char *text, struct container_info *ret)
-{
-	return metadata_parse_docker(text, strlen(text), ret);
-}
-
-/* An image's labels say what its author likes; only the runtime's own words count. */
-static void test_labels(void **state)
-{
-	_cleanup_(container_info_done) struct container_info a = {0}, b = {0}, c = {0}, d = {0};
-
-	(void)state;
-	assert_int_equal(docker(DOCKER_FILE(X64("1"), "plain",
-	                                "\"Config\":{\"Image\":\"evil\",\"Labels\":{"
-	                                "\"io.kubernetes.pod.namespace\":\"kube-system\","
-	                                "\"io.kubernetes.pod.name\":\"etcd\","
-	                                "\"io.kubernetes.container.name\":\"etcd\"}}"),
-	                         &a),
-	        METADATA_NAMED);
-	assert_text("ns", a.ns, NULL);
-	assert_text("pod", a.pod, NULL);
-	assert_text("name", a.name, "plain");
-	/* names that only begin like Kubernetes' */
-	assert_int_equal(docker(DOCKER_FILE(X64("1"), "k8s_web_pod_ns", "\"Config\":{}"), &b),
-	        METADATA_NAMED);
-	assert_text("ns", b.ns, NULL);
-	assert_text("name", b.name, "k8s_web_pod_ns");
-	assert_int_equal(
-	        docker(DOCKER_FILE(X64("1"), "k8s__p_n_u_0", "\"Config\":{}"), &c), METADATA_NAMED);
-	assert_text("pod", c.pod, NULL);
-	/* podman's bundle, which has annotations that are named after cri-o */
-	assert_int_equal(
-	        metadata_parse_oci(T("{\"annotations\":{\"io.container.manager\":\"libpod\","
-	                             "\"io.kubernetes.cri-o.ContainerType\":\"container\"}}"),
-	                97, &d),
-	        METADATA_NONE);
-}
-
-/* One text that cannot be used costs only itself. */
-static void test_texts(void **state)
-{
-	_cleanup_(container_info_done) struct container_info nul = {0}, number = {0}, longest = {0},
-	                                                     longer = {0};
-	_cleanup_free_ char *a = malloc(METADATA_TEXT_MAX + 256), *name = NULL;
-
-	(void)state;
-	assert_non_null(a);
-	assert_int_equal(
-	        docker(DOCKER_FILE(X64("1"), "a\\u0000b", "\"Config\":{\"Image\":\"web\"}"), &nul),
-	        METADATA_NAMED);
-	assert_text("name", nul.name, NULL);
-	assert_text("image", nul.image, "web");
-	/* numbers that no integer of C holds, and one whose exponent none would */
-	assert_int_equal(docker(DOCKER_FILE(X64("1"), "n",
-	                                "\"x\":18446744073709551615,\"Config\":{\"Image\":5}"),
-	                         &number),
-	        METADATA_NAMED);
-	assert_text("image", number.image, NULL);
-
-	for (size_t n = METADATA_TEXT_MAX; n <= METADATA_TEXT_MAX + 1; n++) {
-		free(name);
-		name = calloc(1, n + 1);
-		assert_non_null(name);
-		memset(name, 'x', n);
-		sprintf(a, "{\"ID\":\"%s\",\"Name\":\"%s\"}", X64("1"), name);
-		assert_int_equal(
-		        docker(a, n == METADATA_TEXT_MAX ? &longest : &longer), METADATA_NAMED);
-	}
-	assert_int_equal(strlen(longest.name), METADATA_TEXT_MAX);
-	assert_null(longer.name);
-}
-
-static void test_ids(void **state)
-{
-	static const char *const ids[] = {"", "1", X64("1") "1", X64("A"), X64("g"),
-	        X16("1") X16("1") X16("1") "111111111111111/", X64("\\u0031") "x"};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-		_cleanup_free_ char *text = NULL;
-		struct container_info info = {0};
-
-		assert_true(asprintf(&text, "{\"ID\":\"%s\"}", ids[i]) > 0);
-		assert_int_equal(docker(text, &info), METADATA_BROKEN);
-		assert_info(&info, &(struct container_info){0}); /* untouched */
-		assert_false(metadata_is_id(ids[i]));
-	}
-	assert_true(metadata_is_id(X64("f")));
-}
-
-static void test_times(void **state)
-{
-	static const struct {
-		const char *text;
-		int64_t ns;
-	} times[] = {
-	        {"2026-11-24T11:34:57Z", INT64_C(1795520097000000000)},
-	        {"2026-11-24T11:34:57.5Z", INT64_C(1795520097500000000)},
-	        {"2026-11-24T11:34:57.123456789Z", INT64_C(1795520097123456789)},
-	        {"2026-11-24T19:34:57+08:00", INT64_C(1795520097000000000)},
-	        {"2026-11-24T06:04:57.25-05:30", INT64_C(1795520097250000000)},
-	        {"1970-01-01T00:00:01Z", 1000000000},
-	        {"2261-12-31T23:59:59.999999999Z", INT64_C(9214646399999999999)},
-	        {"1970-01-01T00:00:01+01:00", 0},
-	        {"2262-01-01T00:00:00Z", 0}, /* past what 64 bits hold */
-	        {"9999-12-31T23:59:59Z", 0},
-	        {"0001-01-01T00:00:00Z", 0}, /* Go's zero time */
-	        {"2026-11-24T11:34:57", 0},
-	        {"2026-11-24T11:34:57.1234567890Z", 0},
-	        {"2026-11-24T11:34:57+0800", 0},
-	        {"2026-11-24T11:34:57+08:0", 0},
-	        {"2026-11-24T11:34:57+08:00x", 0},
-	        {"2026-11-24T11:34:57Zx", 0},
-	        {"2026-13-24T11:34:57Z", 0},
-	        {"yesterday", 0},
-	        {"", 0},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		_cleanup_(container_info_done) struct container_info info = {0};
-		_cleanup_free_ char *text = NULL;
-
-		assert_true(asprintf(&text, "{\"ID\":\"%s\",\"Created\":\"%s\"}", X64("1"),
-		                    times[i].text) > 0);
-		assert_int_equal(docker(text, &info), METADATA_NAMED);
-		if (info.start_ns != times[i].ns)
-			fail_msg("%s: %lld", times[i].text, (long long)info.start_ns);
-	}
-}
-
-/* The image's name when the container's record has only its id. */
-static void test_image_names(void **state)
-{
-	static const char images[] = "[5,{},{\"id\":\"" X64("2") "\",\"names\":[]},{\"id\":\"" X64(
-	        "1") "\",\"names\":[\"localhost/web:1\",\"localhost/web:2\"]}]";
-	static const char repositories[] = "{\"Repositories\":{\"z\":{\"z:1\":\"sha256:" X64(
-	        "1") "\"},\"web\":5,\"a\":{"
-	             "\"a@sha256:" X64("3") "\":\"sha256:" X64("1") "\",\"a:2\":\"sha256:" X64(
-	                     "1") "\",\"a:1\":\"sha256:" X64("2") "\"}}}";
-	_cleanup_free_ char *podman = metadata_podman_image(images, strlen(images), X64("1"));
-	_cleanup_free_ char *docker_name =
-	        metadata_docker_image(repositories, strlen(repositories), X64("1"));
-
-	(void)state;
-	assert_text("podman", podman, "localhost/web:1");
-	assert_text("docker", docker_name, "a:2");
-	assert_null(metadata_podman_image(images, strlen(images), X64("2")));
-	assert_null(metadata_podman_image(images, strlen(images), X64("9")));
-	assert_null(metadata_podman_image("{}", 2, X64("1")));
-	assert_null(metadata_docker_image(repositories, strlen(repositories), X64("9")));
-	assert_null(metadata_docker_image("{\"Repositories\":[]}", 19, X64("1")));
-	assert_null(metadata_docker_image("", 0, X64("1")));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -664,11 +482,6 @@ int main(void)
 	        TEST(test_broken_docker),
 	        TEST(test_broken_podman),
 	        TEST(test_odd_files),
-	        cmocka_unit_test(test_labels),
-	        cmocka_unit_test(test_texts),
-	        cmocka_unit_test(test_ids),
-	        cmocka_unit_test(test_times),
-	        cmocka_unit_test(test_image_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static const char *const hosts[] = {
         "/system.slice/xdocker-" ID ".scope",
         "/system.slice/docker-" ID ".scopes",
         "/kubepods/besteffort/pod" UID,
-        "/process_api/a18190bf38423223dbee00245bb91c09",
+        "/service/a18190bf38423223dbee00245bb91c09",
         "////",
 };
 
