@@ -22,6 +22,8 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#define DROP_TRIES_MAX 4u /* looks at a drop that is still changing */
+
 struct creations {
 	struct creations_context context;
 	int wake;
@@ -41,6 +43,7 @@ struct drop_job {
 	int fd;
 	struct hashing hashing;
 	struct file_identity identity;
+	unsigned int tries;
 };
 
 int creations_new(const struct creations_context *context, struct creations **ret_creations)
@@ -108,6 +111,23 @@ static void report_digest(const struct drop_job *job, const struct digest *diges
 	(void)recorder_push(c->recorder, record);
 }
 
+/*
+ * The event comes while the writer's close is under way, and a chmod often follows: a file that was
+ * still changing is looked at again, after whoever else waits for the pool.
+ */
+static bool retry(struct drop_job *job)
+{
+	mode_t mode;
+
+	if (++job->tries >= DROP_TRIES_MAX ||
+		file_identity_of(job->fd, &job->identity, &mode) < 0)
+		return false;
+	hashing_release(&job->hashing);
+	hashing_done(&job->hashing);
+	hashing_init(&job->hashing, job->creations->context.cache, job->fd, &job->identity, true);
+	return true;
+}
+
 static enum pool_step drop_step(struct pool_job *pool_job)
 {
 	struct drop_job *job = (struct drop_job *)pool_job;
@@ -118,6 +138,11 @@ static enum pool_step drop_step(struct pool_job *pool_job)
 		return POOL_AGAIN;
 	case HASH_DONE:
 		report_digest(job, &digest, false);
+		break;
+	case HASH_MUTABLE:
+		if (retry(job))
+			return POOL_AGAIN;
+		report_digest(job, NULL, true);
 		break;
 	default:
 		report_digest(job, NULL, true);

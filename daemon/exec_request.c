@@ -264,7 +264,7 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 	struct exec_facts *f = &request->facts;
 	struct policy_input input = {.facts = f, .now_ns = clock_realtime_ns()};
 
-	if (f->has_digest && f->origin != ORIGIN_MUTABLE)
+	if (f->has_digest)
 		input.vouches = ruling_vouches(request->ruling, &f->digest,
 			f->has_container ? &f->container : NULL, input.now_ns);
 	ruling_decide(request->ruling, &input, ret_decision);

@@ -24,7 +24,6 @@ static const struct fault_row rows[_FAULT_MAX] = {
 	[FAULT_PROBE] = {"probe", "origin unknown: nobody vouches"},
 	[FAULT_HASH] = {"hash", "origin unknown: nobody vouches for unreadable content"},
 	[FAULT_FILE_CHANGED] = {"file_changed", "origin mutable: nobody vouches"},
-	[FAULT_FILE_TOO_LONG] = {"file_too_long", "origin mutable: the file grew while it was read"},
 	[FAULT_LAYER_UNKNOWN] = {"layer_unknown", "origin unknown: nobody vouches"},
 	[FAULT_TASK_GONE] = {"task_gone", "answered; the facts of the process are missing"},
 	[FAULT_MEMORY] = {"memory", "on_failure"},

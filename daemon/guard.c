@@ -98,7 +98,7 @@ static int mark_backing(struct guard *g, struct backing *backing)
 
 int guard_storage(struct guard *g, const char *const *paths, size_t n)
 {
-	if (g->kind != MARK_KIND_BACKING)
+	if (g->kind != MARK_KIND_BACKING || !g->context.config->guard_containers)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_close_ int fd = open(paths[i], O_PATH | O_DIRECTORY | O_CLOEXEC);

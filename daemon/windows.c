@@ -13,7 +13,7 @@
 #define ECHO_NS INT64_C(1000000000) /* the second event follows the first within microseconds */
 
 struct window_key {
-	uint64_t dev, ino;
+	uint64_t dev, ino, container;
 	int64_t btime_ns;
 	int verdict, reason, fault, padding;
 	struct digest digest;
@@ -66,6 +66,16 @@ void windows_free(struct windows *w)
 	free(w);
 }
 
+/* FNV-1a, 64 bit: tells containers apart, nothing depends on it but a count. */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (; text && *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return hash;
+}
+
 static struct window_key key_of(const struct record *record)
 {
 	struct window_key key;
@@ -73,6 +83,7 @@ static struct window_key key_of(const struct record *record)
 	memset(&key, 0, sizeof(key)); /* padding is part of the key */
 	key.dev = record->facts.identity.dev;
 	key.ino = record->facts.identity.ino;
+	key.container = hash_text(record->facts.container.key);
 	key.btime_ns = record->facts.identity.btime_ns;
 	key.verdict = (int)record->decision.verdict;
 	key.reason = (int)record->decision.reason;

@@ -78,7 +78,8 @@ struct store_drop {
  * dropped what runs. @ret_id is the row.
  */
 int store_drop_add(struct store *store, const struct store_drop *drop, int64_t *ret_id);
-/* Completes a drop by its digest; STORE_E_NOTFOUND when pruned or replaced meanwhile. */
+/* Completes a drop by its digest, if it still has that mtime and size (a chmod does not matter);
+ * STORE_E_NOTFOUND when pruned or replaced meanwhile. */
 int store_drop_set_digest(struct store *store, int64_t id, const struct file_identity *identity,
 	const struct digest *digest, bool mutable_file);
 /* By inode; fills @ret_drop (drop_info_done). STORE_E_NOTFOUND when none. */

@@ -116,7 +116,7 @@ int store_drop_set_digest(struct store *store, int64_t id, const struct file_ide
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_DROP_DIGEST,
 		"UPDATE drop_ SET sha256 = ?4, mutable = ?5 WHERE dev = ?1 AND ino = ?2 AND "
-		"btime_ns = ?3 AND id = ?6 AND ctime_ns = ?7");
+		"btime_ns = ?3 AND id = ?6 AND mtime_ns = ?7 AND size = ?8");
 	int r;
 
 	if (!s)
@@ -125,7 +125,8 @@ int store_drop_set_digest(struct store *store, int64_t id, const struct file_ide
 	bind_digest(s, 4, !mutable_file, digest);
 	sqlite3_bind_int(s, 5, mutable_file);
 	sqlite3_bind_int64(s, 6, id);
-	sqlite3_bind_int64(s, 7, identity->ctime_ns);
+	sqlite3_bind_int64(s, 7, identity->mtime_ns);
+	sqlite3_bind_int64(s, 8, (int64_t)identity->size);
 	r = store_run(store, s);
 	if (r == 0 && sqlite3_changes(store->db) == 0)
 		return STORE_E_NOTFOUND;

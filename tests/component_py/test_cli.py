@@ -491,15 +491,27 @@ def test_doctor_without_a_daemon_still_looks_at_the_host():
     fake.close()
 
 
+def selftest(daemon, prepare=lambda tool: None):
+    """The report and exit code. A real daemon that enforces on this host refuses the drops too, and
+    then it is tried again: this is about what the tool makes of what it sees."""
+    for _ in range(10):
+        with subprocess.Popen(daemon.command("selftest", "--json"), stdout=subprocess.PIPE) as tool:
+            prepare(tool)
+            report = json.loads(tool.communicate(timeout=60)[0])
+        if not any(r["got"].startswith("EPERM") for r in report["results"]):
+            break
+        time.sleep(1)
+    return report, tool.returncode
+
+
 @as_root
 def test_selftest_fails_when_the_daemon_does_nothing(daemon):
     """A daemon that guards nothing: every technique that should be seen FAILED, the image's own is ok."""
     daemon.events()
     daemon.answers["rescan"] = {"ok": True, "containers": 0}
-    result = daemon.tool("selftest", "--json")
-    report = json.loads(result.stdout)
+    report, code = selftest(daemon)
     ok = {r["technique"] for r in report["results"] if r["ok"]}
-    assert result.returncode == 1 and report["mode"] == "enforce" and report["failed"] >= 14
+    assert code == 1 and report["mode"] == "enforce" and report["failed"] >= 14
     assert ok == {"a program of the image", "chmod and touch an image program"}
     assert all(r["got"] == "runs, no alert" for r in report["results"] if r["result"] != "skipped")
     assert not os.path.exists(os.path.join(daemon.runtime, "selftest"))
@@ -512,13 +524,13 @@ def test_selftest_believes_no_alert_without_its_deed(daemon):
     """In enforce an alert alone is not enough: the program must not have run."""
     daemon.answers["rescan"] = {"ok": True, "containers": 1}
 
-    def events(_):
-        box = os.path.join(f"/proc/{tool.pid}/root", daemon.runtime.lstrip("/"), "selftest")
-        names = [os.path.join(d, f) for d, _, files in os.walk(box) for f in files if "/upper/" in d + "/"]
-        return [{"event": alert(**{"proc.exepath": n})} for n in names] + [{"ok": True, "count": len(names)}]
-    daemon.answers["events"] = events
-    with subprocess.Popen(daemon.command("selftest", "--json"), stdout=subprocess.PIPE) as tool:
-        report = json.loads(tool.communicate(timeout=60)[0])
+    def prepare(tool):
+        def events(_):
+            box = os.path.join(f"/proc/{tool.pid}/root", daemon.runtime.lstrip("/"), "selftest")
+            names = [os.path.join(d, f) for d, _, files in os.walk(box) for f in files if "/upper/" in d + "/"]
+            return [{"event": alert(**{"proc.exepath": n})} for n in names] + [{"ok": True, "count": len(names)}]
+        daemon.answers["events"] = events
+    report, _ = selftest(daemon, prepare)
     dropped = [r for r in report["results"] if r["technique"] == "drop, execve"][0]
     assert dropped["got"] == "runs, deny dropped" and dropped["result"] == "FAILED"
 

@@ -242,3 +242,27 @@ def test_the_user_is_named_by_the_containers_own_passwd(evil, start):
     assert b"PAYLOAD-RAN" not in result.stdout
     event = daemon.event("/bin/evil")
     assert (event["user.name"], event["user.uid"]) == ("alice", 1000)
+
+
+def test_containers_can_be_left_alone(evil, start, marks):
+    daemon = start(marks=marks)
+    daemon.write_config()
+    text = open(daemon.config, encoding="utf-8").read().replace(
+        "storage:", "containers: false, storage:")
+    daemon.stop()
+    with open(daemon.config, "w", encoding="utf-8") as file:
+        file.write(text)
+    daemon.start()
+    daemon.rescan()
+    assert daemon.status()["guarded"] == []
+    assert evil.exec("/bin/evil").ran
+
+
+def test_a_drop_that_is_made_executable_afterwards_has_its_digest(overlay, start):
+    import hashlib
+    daemon = start()
+    overlay.exec("/bin/sh", "-c", "echo '#!/bin/payload' > /tmp/s; chmod 755 /tmp/s")
+    assert overlay.exec("/tmp/s").errno == 1
+    explain = json.loads(daemon.tool("explain", "/tmp/s", "--json").stdout)
+    sha = hashlib.sha256(open(overlay.path("/tmp/s"), "rb").read()).hexdigest()
+    assert explain["sha256"] == sha and explain["drops"][0]["sha256"] == sha

@@ -74,7 +74,7 @@ static const char *const hosts[] = {
         "/docker/g028caf3a0e89d6a986cd143e894a65791e11047cc3bfce8b08ffb71113ae1ec",
         "/system.slice/xdocker-" ID ".scope",
         "/system.slice/docker-" ID ".scopes",
-        "/kubepods/besteffort/pod" UID,
+        ("/kubepods/besteffort/pod" UID),
         "/service/a18190bf38423223dbee00245bb91c09",
         "////",
 };
@@ -160,9 +160,7 @@ static void test_garbage(void **state)
 {
 	static const char *const rows[] = {"", "\n\n\n", "0", "0:", "0::", "0::\n",
 	        ":::", "x::/docker/" ID, "::/docker/" ID, "-1::/docker/" ID, "0::docker/" ID,
-	        "\x7f"
-	        "ELF\x02\x01\x01",
-	        "0 ::/docker/" ID};
+	        "\177ELF\2\1\1", "0 ::/docker/" ID};
 	struct cgroup_container c;
 	unsigned int seed = 1;
 

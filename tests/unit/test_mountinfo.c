@@ -54,8 +54,7 @@ static void test_optional_fields(void **state)
 	        "1 2 0:3 / /m rw - overlay src rw,x=1\n",
 	        "1 2 0:3 / /m rw shared:1 - overlay src rw,x=1\n",
 	        "1 2 0:3 / /m rw shared:1 master:2 - overlay src rw,x=1\n",
-	        "1 2 0:3 / /m rw shared:1 master:2 propagate_from:3 unbindable - overlay src "
-	        "rw,x=1\n",
+	        "1 2 0:3 / /m rw shared:1 master:2 propagate_from:3 - overlay src rw,x=1\n",
 	        "1 2 0:3 / /m rw new-in-7.0:9 - overlay src rw,x=1\n",
 	        "1 2 0:3 / /m - - overlay src rw,x=1\n", /* options named "-" end nothing */
 	        "1 2 0:3 / /m rw - overlay src rw,x=1 unknown\n",
