@@ -10,6 +10,11 @@ add_compile_options(
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
 	add_compile_options(-Wno-implicit-fallthrough)
 endif()
+# gcc 12 takes a pointer into memory that a cleanup attribute frees at the end of the scope for dangling
+# within it; the ASan build holds what the warning is for.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+	add_compile_options(-Wno-dangling-pointer)
+endif()
 add_compile_definitions(_GNU_SOURCE EXECWARD_VERSION="${PROJECT_VERSION}")
 if(EXECWARD_WERROR)
 	add_compile_options(-Werror)

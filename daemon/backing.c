@@ -113,7 +113,8 @@ static int set_from_mount(struct backing *backing, struct libmnt_fs *fs)
 	backing->fstype = strdup(mnt_fs_get_fstype(fs) ?: "");
 	if (!backing->mountpoint || !backing->fstype)
 		return -ENOMEM;
-	backing->mount_fd = open(backing->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
+	backing->mount_fd =
+	        open(backing->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
 	if (backing->mount_fd < 0)
 		return -errno;
 	if (fstat(backing->mount_fd, &st) < 0)
@@ -193,7 +194,7 @@ int backing_get(struct backing_table *table, int fd, struct backing **ret_backin
 }
 
 void backing_each(struct backing_table *table, void (*fn)(struct backing *backing, void *userdata),
-	void *userdata)
+        void *userdata)
 {
 	pthread_rwlock_rdlock(&table->lock);
 	for (size_t i = 0; i < table->n; i++)
@@ -225,7 +226,7 @@ union handle_buffer {
 };
 
 int backing_open_by_handle(
-	const struct backing *backing, int type, const uint8_t *data, size_t size, int flags)
+        const struct backing *backing, int type, const uint8_t *data, size_t size, int flags)
 {
 	union handle_buffer buffer;
 	int fd;
@@ -251,7 +252,7 @@ static void strip_deleted(char *path, int fd)
 }
 
 int backing_path_by_handle(const struct backing *backing, int type, const uint8_t *data,
-	size_t size, char **ret_path, int *ret_fd)
+        size_t size, char **ret_path, int *ret_fd)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -281,7 +282,7 @@ int backing_path_of(const struct backing *backing, int fd, char **ret_path)
 	if (name_to_handle_at(fd, "", &buffer.handle, &mount_id, AT_EMPTY_PATH) < 0)
 		return -errno;
 	return backing_path_by_handle(backing, buffer.handle.handle_type, buffer.handle.f_handle,
-		buffer.handle.handle_bytes, ret_path, NULL);
+	        buffer.handle.handle_bytes, ret_path, NULL);
 }
 
 static int64_t statx_ns(const struct statx_timestamp *t)
@@ -294,7 +295,8 @@ int file_identity_of(int fd, struct file_identity *ret_identity, mode_t *ret_mod
 	struct statx sx;
 
 	/* DONT_SYNC: a FUSE server is never asked, so it can never keep us waiting. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, &sx) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME,
+	            &sx) < 0)
 		return -errno;
 	ret_identity->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
 	ret_identity->ino = sx.stx_ino;

@@ -25,7 +25,8 @@ struct backing {
 	_Atomic unsigned int refs;
 	bool host; /* mounted in our namespace */
 	dev_t dev;
-	int mount_fd;     /* O_RDONLY | O_DIRECTORY (open_by_handle_at refuses O_PATH) on a mount of it, outside every overlay */
+	int mount_fd; /* O_RDONLY | O_DIRECTORY (open_by_handle_at refuses O_PATH) on a mount of it,
+	                 outside every overlay */
 	char *mountpoint; /* in our namespace */
 	char *fstype;
 	_Atomic bool marked; /* permission mark in place (guard's business) */
@@ -52,13 +53,14 @@ struct backing *backing_find(struct backing_table *table, dev_t dev);
 /*
  * The entry of the filesystem that @fd (any descriptor on it) lies on, made when it is new. @fd's
  * filesystem is looked up in our own mount table; when it is not mounted there, @fd itself (an
- * O_PATH directory, duplicated) serves. @ret_backing is a reference. 0, -ENOSPC past BACKING_MAX, or -errno.
+ * O_PATH directory, duplicated) serves. @ret_backing is a reference. 0, -ENOSPC past BACKING_MAX,
+ * or -errno.
  */
 int backing_get(struct backing_table *table, int fd, struct backing **ret_backing);
 
 /* Calls @fn for each entry under a read lock: no call back into the table. */
 void backing_each(struct backing_table *table, void (*fn)(struct backing *backing, void *userdata),
-	void *userdata);
+        void *userdata);
 
 /*
  * The canonical host path of an inode of @backing, by its file handle (@type, @size bytes of
@@ -66,13 +68,13 @@ void backing_each(struct backing_table *table, void (*fn)(struct backing *backin
  * NULL, receives an O_PATH descriptor of the inode.
  */
 int backing_path_by_handle(const struct backing *backing, int type, const uint8_t *data,
-	size_t size, char **ret_path, int *ret_fd);
+        size_t size, char **ret_path, int *ret_fd);
 /* The same for an open descriptor on @backing. */
 int backing_path_of(const struct backing *backing, int fd, char **ret_path);
 
 /* Opens the inode of a handle for reading, by which a lease and a digest see the real file. */
 int backing_open_by_handle(
-	const struct backing *backing, int type, const uint8_t *data, size_t size, int flags);
+        const struct backing *backing, int type, const uint8_t *data, size_t size, int flags);
 
 /* statx(2) of a descriptor as an identity, with the mode. 0 or -errno. */
 int file_identity_of(int fd, struct file_identity *ret_identity, mode_t *ret_mode);

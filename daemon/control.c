@@ -81,12 +81,14 @@ static int listen_at(struct control *c)
 	if (c->listener < 0)
 		return -errno;
 	if (is_answered(&c->address)) {
-		log_error("%s: another execwardd answers there; stop it first", c->address.sun_path);
+		log_error(
+		        "%s: another execwardd answers there; stop it first", c->address.sun_path);
 		return -EADDRINUSE;
 	}
-	/* Under a name of its own until it listens: who waits for the socket can connect at once. */
+	/* Under a name of its own until it listens: who waits for the socket can connect at once.
+	 */
 	r = snprintf(fresh.sun_path, sizeof(fresh.sun_path), "%.*s.new",
-		(int)sizeof(fresh.sun_path) - 5, c->address.sun_path);
+	        (int)sizeof(fresh.sun_path) - 5, c->address.sun_path);
 	if (r < 0 || (unlink(fresh.sun_path) < 0 && errno != ENOENT))
 		return -errno;
 	if (bind(c->listener, (const struct sockaddr *)&fresh, sizeof(fresh)) < 0)
@@ -108,7 +110,8 @@ int control_new(const char *runtime_dir, struct control **ret_control)
 		return -ENOMEM;
 	c->listener = c->epoll = c->wake = -1;
 	c->address.sun_family = AF_UNIX;
-	r = snprintf(c->address.sun_path, sizeof(c->address.sun_path), "%s/control.sock", runtime_dir);
+	r = snprintf(
+	        c->address.sun_path, sizeof(c->address.sun_path), "%s/control.sock", runtime_dir);
 	if (r < 0 || (size_t)r >= sizeof(c->address.sun_path) - strlen(".new")) {
 		log_error("%s: runtime_dir is too long for a Unix socket", runtime_dir);
 		c->address.sun_path[0] = '\0';
@@ -120,7 +123,8 @@ int control_new(const char *runtime_dir, struct control **ret_control)
 		r = listen_at(c);
 	if (r < 0) {
 		if (r != -EADDRINUSE && r != -EPERM)
-			log_error("%s: cannot make the control socket: %s", runtime_dir, strerror(-r));
+			log_error("%s: cannot make the control socket: %s", runtime_dir,
+			        strerror(-r));
 		c->address.sun_path[0] = '\0'; /* not ours to remove */
 		control_free(c);
 		return r;
@@ -170,8 +174,8 @@ static void watch(struct control *c, struct connection *connection)
 {
 	bool more = connection->out_sent < connection->out_size;
 	struct epoll_event event = {
-		.events = EPOLLIN | (more ? (uint32_t)EPOLLOUT : 0u),
-		.data.ptr = connection,
+	        .events = EPOLLIN | (more ? (uint32_t)EPOLLOUT : 0u),
+	        .data.ptr = connection,
 	};
 
 	(void)epoll_ctl(c->epoll, EPOLL_CTL_MOD, connection->fd, &event);
@@ -182,7 +186,7 @@ static bool flush(struct control *c, struct connection *connection)
 {
 	while (connection->out_sent < connection->out_size) {
 		ssize_t n = send(connection->fd, connection->out + connection->out_sent,
-			connection->out_size - connection->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		        connection->out_size - connection->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -201,14 +205,15 @@ static bool flush(struct control *c, struct connection *connection)
 	return true;
 }
 
-static void handle_line(struct control *c, struct connection *connection, const char *line, size_t size)
+static void handle_line(
+        struct control *c, struct connection *connection, const char *line, size_t size)
 {
 	struct control_reply reply = {
-		.engine = c->engine,
-		.store = c->store,
-		.peer_uid = connection->uid,
-		.send = append,
-		.userdata = connection,
+	        .engine = c->engine,
+	        .store = c->store,
+	        .peer_uid = connection->uid,
+	        .send = append,
+	        .userdata = connection,
 	};
 
 	if (control_handle(&reply, line, size) != 0)
@@ -224,8 +229,7 @@ static void handle_lines(struct control *c, struct connection *connection)
 {
 	char *end;
 
-	while (!connection->closing &&
-		(end = memchr(connection->in, '\n', connection->in_size))) {
+	while (!connection->closing && (end = memchr(connection->in, '\n', connection->in_size))) {
 		size_t size = (size_t)(end - connection->in);
 
 		handle_line(c, connection, connection->in, size);
@@ -233,8 +237,8 @@ static void handle_lines(struct control *c, struct connection *connection)
 		memmove(connection->in, end + 1, connection->in_size);
 	}
 	if (connection->in_size >= CONTROL_LINE_MAX) {
-		static const char message[] =
-			"{\"error\":\"too_large\",\"message\":\"a request is at most 64 KiB\",\"ok\":false}";
+		static const char message[] = "{\"error\":\"too_large\",\"message\":\"a request is "
+		                              "at most 64 KiB\",\"ok\":false}";
 
 		(void)append(message, sizeof(message) - 1, connection);
 		connection->closing = true;
@@ -245,7 +249,7 @@ static void handle_lines(struct control *c, struct connection *connection)
 static bool receive(struct control *c, struct connection *connection)
 {
 	ssize_t n = recv(connection->fd, connection->in + connection->in_size,
-		CONTROL_LINE_MAX - connection->in_size, MSG_DONTWAIT);
+	        CONTROL_LINE_MAX - connection->in_size, MSG_DONTWAIT);
 
 	if (n == 0)
 		return false;
@@ -267,16 +271,15 @@ static struct connection **free_slot(struct control *c)
 static void refuse(int fd, const char *word, const char *message)
 {
 	char line[256];
-	int n = snprintf(line, sizeof(line), "{\"error\":\"%s\",\"message\":\"%s\",\"ok\":false}\n", word,
-		message);
+	int n = snprintf(line, sizeof(line), "{\"error\":\"%s\",\"message\":\"%s\",\"ok\":false}\n",
+	        word, message);
 
 	(void)send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void accept_one(struct control *c)
 {
-	_cleanup_close_ int fd =
-		accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	_cleanup_close_ int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct connection **slot = free_slot(c), *connection;
 	struct epoll_event event = {.events = EPOLLIN};
 	struct ucred peer;

@@ -6,17 +6,17 @@
 
 #include "daemon/engine.h"
 
-#define CONTROL_LINE_MAX        65536u              /* bytes of a request */
+#define CONTROL_LINE_MAX        65536u /* bytes of a request */
 #define CONTROL_CONNECTIONS_MAX 64u
 #define CONTROL_OUTPUT_MAX      (64u * 1024u * 1024u) /* bytes waiting for one slow client */
 #define CONTROL_IDLE_MS         60000
-#define CONTROL_FOLLOW_MAX      4096u               /* alerts waiting for followers */
+#define CONTROL_FOLLOW_MAX      4096u /* alerts waiting for followers */
 
 struct control;
 
 /*
- * Binds @runtime_dir/control.sock (the directory is made, 0755, when missing). 0, -EADDRINUSE when a
- * daemon answers there already, or -errno; said in the log.
+ * Binds @runtime_dir/control.sock (the directory is made, 0755, when missing). 0, -EADDRINUSE when
+ * a daemon answers there already, or -errno; said in the log.
  */
 int control_new(const char *runtime_dir, struct control **ret_control);
 int control_start(struct control *control, struct engine *engine);

@@ -51,8 +51,8 @@ static int note_event(const struct store_event_row *row, void *userdata)
 static int digests_of_path(struct control_reply *reply, json_t *request, struct digests *ret)
 {
 	struct store_event_query query = {
-		.path = field_text(request, "path"),
-		.container = field_text(request, "container"),
+	        .path = field_text(request, "path"),
+	        .container = field_text(request, "container"),
 	};
 	int r;
 
@@ -63,7 +63,7 @@ static int digests_of_path(struct control_reply *reply, json_t *request, struct 
 }
 
 int control_target(struct control_reply *reply, json_t *request, struct digest *ret_digest,
-	const char **ret_path)
+        const char **ret_path)
 {
 	const char *sha256 = field_text(request, "sha256"), *path = field_text(request, "path");
 	struct digests digests;
@@ -72,8 +72,7 @@ int control_target(struct control_reply *reply, json_t *request, struct digest *
 	if (sha256) {
 		if (digest_from_hex(sha256, ret_digest) == 0)
 			return 0;
-		(void)control_fail(
-			reply, "bad_request", "sha256: must be 64 hexadecimal digits");
+		(void)control_fail(reply, "bad_request", "sha256: must be 64 hexadecimal digits");
 		return 1;
 	}
 	if (!path) {
@@ -84,12 +83,12 @@ int control_target(struct control_reply *reply, json_t *request, struct digest *
 		(void)control_fail(reply, "internal", "the database could not be read");
 	else if (!digests.known)
 		(void)control_fail(reply, "not_found",
-			"%s: no digest of it is on record; give the SHA-256", path);
+		        "%s: no digest of it is on record; give the SHA-256", path);
 	else if (digests.several)
 		(void)control_fail(reply, "ambiguous",
-			"%s: several programs of that path are on record; give the SHA-256, or the "
-			"container",
-			path);
+		        "%s: several programs of that path are on record; give the SHA-256, or the "
+		        "container",
+		        path);
 	else {
 		*ret_digest = digests.first;
 		return 0;
@@ -182,13 +181,13 @@ static void add_vouchers(struct explain *x, unsigned int vouches)
 		unsigned int bit;
 		const char *name;
 	} names[] = {
-		{VOUCH_DENYLISTED, "denylist"},
-		{VOUCH_APPROVED, "approved"},
-		{VOUCH_LEARNED, "learned"},
-		{VOUCH_BASELINE, "baseline"},
-		{VOUCH_ALLOWLISTED, "allowlist"},
-		{VOUCH_SIGNED, "security.ima"},
-		{VOUCH_TRUSTED_WRITER, "trusted_writer"},
+	        {VOUCH_DENYLISTED, "denylist"},
+	        {VOUCH_APPROVED, "approved"},
+	        {VOUCH_LEARNED, "learned"},
+	        {VOUCH_BASELINE, "baseline"},
+	        {VOUCH_ALLOWLISTED, "allowlist"},
+	        {VOUCH_SIGNED, "security.ima"},
+	        {VOUCH_TRUSTED_WRITER, "trusted_writer"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -203,14 +202,14 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	int64_t now_ns = clock_realtime_ns();
 	const char *path = json_string_value(json_array_get(x->paths, 0));
 	struct exec_facts facts = {
-		.origin = x->origin ? origin_from_name(x->origin) : ORIGIN_DROPPED,
-		.has_digest = x->digest != NULL,
-		.path = (char *)(uintptr_t)path,
-		.copy_of = x->copy_of,
-		.has_container = true,
-		.container = {.image = (char *)(uintptr_t)(x->image ?: x->container_image),
-			.key = (char *)(uintptr_t) ""},
-		.process = {.uid = -1},
+	        .origin = x->origin ? origin_from_name(x->origin) : ORIGIN_DROPPED,
+	        .has_digest = x->digest != NULL,
+	        .path = (char *)(uintptr_t)path,
+	        .copy_of = x->copy_of,
+	        .has_container = true,
+	        .container = {.image = (char *)(uintptr_t)(x->image ?: x->container_image),
+	                .key = (char *)(uintptr_t) ""},
+	        .process = {.uid = -1},
 	};
 	struct policy_input input = {.facts = &facts, .now_ns = now_ns};
 	struct policy_decision decision = {0};
@@ -223,7 +222,7 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	}
 	ruling_decide(ruling, &input, &decision);
 	object = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(decision.verdict), "reason",
-		reason_name(decision.reason), "mode", mode_name(decision.mode));
+	        reason_name(decision.reason), "mode", mode_name(decision.mode));
 	if (decision.rule && object) {
 		json_object_set_new(object, "rule_reason", utf8_json(decision.rule->reason));
 		json_object_set_new(object, "rule_line", json_integer(decision.rule->line));
@@ -232,7 +231,8 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	return object;
 }
 
-static int collect(struct control_reply *reply, const struct store_event_query *query, struct explain *x)
+static int collect(
+        struct control_reply *reply, const struct store_event_query *query, struct explain *x)
 {
 	int r = store_drops(reply->store, query, explain_drop, x);
 
@@ -246,16 +246,16 @@ static int send_explain(struct control_reply *reply, const char *target, struct 
 	char hex[DIGEST_HEX_SIZE] = "";
 	json_t *verdict = would(reply, x);
 	json_t *explain = json_pack("{s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:O, s:O}", "target",
-		utf8_json(target), "origin", utf8_json(x->origin), "copy_of", utf8_json(x->copy_of),
-		"would", verdict, "paths", x->paths, "grants", x->grants, "drops", x->drops, "events",
-		x->events, "vouchers", x->vouchers);
+	        utf8_json(target), "origin", utf8_json(x->origin), "copy_of", utf8_json(x->copy_of),
+	        "would", verdict, "paths", x->paths, "grants", x->grants, "drops", x->drops,
+	        "events", x->events, "vouchers", x->vouchers);
 
 	if (x->digest)
 		digest_to_hex(x->digest, hex);
 	if (explain)
-		json_object_set_new(
-			explain, "sha256", x->digest ? json_string(hex) : json_null());
-	return control_send(reply, explain ? json_pack("{s:b, s:o}", "ok", 1, "explain", explain) : NULL);
+		json_object_set_new(explain, "sha256", x->digest ? json_string(hex) : json_null());
+	return control_send(
+	        reply, explain ? json_pack("{s:b, s:o}", "ok", 1, "explain", explain) : NULL);
 }
 
 static int event_digest(const struct store_event_row *row, void *userdata)
@@ -270,14 +270,14 @@ static int event_digest(const struct store_event_row *row, void *userdata)
 
 /* Narrows the query to what the request is about. 0, or 1 after a failure was sent. */
 static int explain_query(struct control_reply *reply, json_t *request,
-	struct store_event_query *query, struct digest *digest)
+        struct store_event_query *query, struct digest *digest)
 {
 	const char *event_id = field_text(request, "event_id"), *path;
 	struct digests digests = {0};
 	int r;
 
 	*query = (struct store_event_query){
-		.container = field_text(request, "container"), .limit = EXPLAIN_ROWS};
+	        .container = field_text(request, "container"), .limit = EXPLAIN_ROWS};
 	if (!event_id) {
 		if (control_target(reply, request, digest, &path) != 0)
 			return 1;
@@ -287,7 +287,8 @@ static int explain_query(struct control_reply *reply, json_t *request,
 	query->uid = event_id;
 	r = store_events(reply->store, query, event_digest, &digests);
 	if (r != 0 || !digests.several) {
-		(void)control_fail(reply, r ? "internal" : "not_found", "%s: no such event", event_id);
+		(void)control_fail(
+		        reply, r ? "internal" : "not_found", "%s: no such event", event_id);
 		return 1;
 	}
 	if (digests.known) {
@@ -301,12 +302,12 @@ static int explain_query(struct control_reply *reply, json_t *request,
 int control_explain(struct control_reply *reply, json_t *request)
 {
 	_cleanup_(explain_done) struct explain x = {
-		.paths = json_array(),
-		.grants = json_array(),
-		.drops = json_array(),
-		.events = json_array(),
-		.vouchers = json_array(),
-		.image = field_text(request, "image"),
+	        .paths = json_array(),
+	        .grants = json_array(),
+	        .drops = json_array(),
+	        .events = json_array(),
+	        .vouchers = json_array(),
+	        .image = field_text(request, "image"),
 	};
 	const char *target = field_text(request, "event_id") ?: field_text(request, "sha256");
 	struct store_event_query query;
@@ -319,7 +320,7 @@ int control_explain(struct control_reply *reply, json_t *request)
 		x.digest = query.digest;
 		r = collect(reply, &query, &x);
 		r = r == 0 ? send_explain(reply, target ?: field_text(request, "path"), &x)
-			   : control_fail(reply, "internal", "the database could not be read");
+		           : control_fail(reply, "internal", "the database could not be read");
 	} else {
 		r = 0;
 	}

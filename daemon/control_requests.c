@@ -1,5 +1,6 @@
 /*
- * A request is a flat object: names, numbers, words. Every answer ends with an object that has "ok".
+ * A request is a flat object: names, numbers, words. Every answer ends with an object that has
+ * "ok".
  */
 #include "daemon/control_requests.h"
 
@@ -47,7 +48,7 @@ int control_fail(struct control_reply *reply, const char *word, const char *form
 	}
 	utf8 = text_to_utf8(message);
 	return control_send(reply, json_pack("{s:b, s:s, s:s}", "ok", 0, "error", word, "message",
-					    utf8 ?: "out of memory"));
+	                                   utf8 ?: "out of memory"));
 }
 
 static const char *field_text(json_t *request, const char *name)
@@ -84,7 +85,7 @@ static int do_status(struct control_reply *reply, json_t *request)
 {
 	(void)request;
 	return control_send(
-		reply, json_pack("{s:b, s:o}", "ok", 1, "status", engine_status(reply->engine)));
+	        reply, json_pack("{s:b, s:o}", "ok", 1, "status", engine_status(reply->engine)));
 }
 
 /*
@@ -108,12 +109,12 @@ static int read_query(struct control_reply *reply, json_t *request, struct query
 	if (limit < 0 || limit > LIMIT_MAX)
 		return -ERANGE;
 	ret->query = (struct store_event_query){
-		.since_ns = field_int(request, "since_ns"),
-		.container = field_text(request, "container"),
-		.uid = field_text(request, "event_id"),
-		.path = field_text(request, "path"),
-		.digest = sha256 ? &ret->digest : NULL,
-		.limit = (uint32_t)limit,
+	        .since_ns = field_int(request, "since_ns"),
+	        .container = field_text(request, "container"),
+	        .uid = field_text(request, "event_id"),
+	        .path = field_text(request, "path"),
+	        .digest = sha256 ? &ret->digest : NULL,
+	        .limit = (uint32_t)limit,
 	};
 	return 0;
 }
@@ -121,7 +122,7 @@ static int read_query(struct control_reply *reply, json_t *request, struct query
 static int bad_query(struct control_reply *reply, int r)
 {
 	return control_fail(reply, "bad_request", "%s",
-		r == -ERANGE ? "limit: 0 to 100000" : "sha256: must be 64 hexadecimal digits");
+	        r == -ERANGE ? "limit: 0 to 100000" : "sha256: must be 64 hexadecimal digits");
 }
 
 static int send_event(const struct store_event_row *row, void *userdata)
@@ -171,13 +172,13 @@ static json_t *digest_json(bool known, const struct digest *digest)
 
 json_t *control_drop_json(const struct store_drop_row *row)
 {
-	json_t *writer = json_pack("{s:b, s:I, s:I, s:o, s:o}", "gone", row->writer.writer_gone, "pid",
-		(json_int_t)row->writer.pid, "uid", (json_int_t)row->writer.uid, "exe",
-		utf8_json(row->writer.exe), "cmdline", utf8_json(row->writer.cmdline));
-	json_t *drop = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)row->id, "path",
-		utf8_json(row->path), "host_path", utf8_json(row->host_path), "container_id",
-		utf8_json(row->container_id), "container_name", utf8_json(row->container_name),
-		"image", utf8_json(row->image));
+	json_t *writer = json_pack("{s:b, s:I, s:I, s:o, s:o}", "gone", row->writer.writer_gone,
+	        "pid", (json_int_t)row->writer.pid, "uid", (json_int_t)row->writer.uid, "exe",
+	        utf8_json(row->writer.exe), "cmdline", utf8_json(row->writer.cmdline));
+	json_t *drop = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)row->id,
+	        "path", utf8_json(row->path), "host_path", utf8_json(row->host_path),
+	        "container_id", utf8_json(row->container_id), "container_name",
+	        utf8_json(row->container_name), "image", utf8_json(row->image));
 
 	if (!drop || !writer) {
 		json_decref(drop);
@@ -220,9 +221,10 @@ static int do_drops(struct control_reply *reply, json_t *request)
  */
 json_t *control_grant_json(const struct grant *grant)
 {
-	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", grant_kind_name(grant->kind),
-		"sha256", digest_json(true, &grant->digest), "image", utf8_json(grant->image ?: ""),
-		"path", utf8_json(grant->path), "reason", utf8_json(grant->reason));
+	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind",
+	        grant_kind_name(grant->kind), "sha256", digest_json(true, &grant->digest), "image",
+	        utf8_json(grant->image ?: ""), "path", utf8_json(grant->path), "reason",
+	        utf8_json(grant->reason));
 
 	if (object) {
 		json_object_set_new(object, "by_uid", json_integer(grant->by_uid));
@@ -255,10 +257,10 @@ static int do_approve(struct control_reply *reply, json_t *request)
 	const char *reason = field_text(request, "reason"), *image = field_text(request, "image");
 	const char *path = NULL;
 	struct grant grant = {
-		.kind = field_true(request, "deny") ? GRANT_DENIED : GRANT_APPROVED,
-		.by_uid = reply->peer_uid,
-		.created_ns = clock_realtime_ns(),
-		.expires_ns = field_int(request, "expires_ns"),
+	        .kind = field_true(request, "deny") ? GRANT_DENIED : GRANT_APPROVED,
+	        .by_uid = reply->peer_uid,
+	        .created_ns = clock_realtime_ns(),
+	        .expires_ns = field_int(request, "expires_ns"),
 	};
 	int r;
 
@@ -277,7 +279,7 @@ static int do_approve(struct control_reply *reply, json_t *request)
 	if (r != 0)
 		return store_failure(reply, r);
 	return control_send(
-		reply, json_pack("{s:b, s:o}", "ok", 1, "grant", control_grant_json(&grant)));
+	        reply, json_pack("{s:b, s:o}", "ok", 1, "grant", control_grant_json(&grant)));
 }
 
 static int do_revoke(struct control_reply *reply, json_t *request)
@@ -296,7 +298,7 @@ static int do_revoke(struct control_reply *reply, json_t *request)
 	if (r != 0)
 		return store_failure(reply, r);
 	return control_send(
-		reply, json_pack("{s:b, s:I}", "ok", 1, "removed", (json_int_t)removed));
+	        reply, json_pack("{s:b, s:I}", "ok", 1, "removed", (json_int_t)removed));
 }
 
 /*
@@ -308,11 +310,12 @@ static int send_mode(struct control_reply *reply)
 	const struct mode_override *override = ruling_override(ruling);
 	int64_t now_ns = clock_realtime_ns();
 	bool overridden = override->mode != MODE_UNSET &&
-			  (override->until_ns == 0 || now_ns < override->until_ns);
+	                  (override->until_ns == 0 || now_ns < override->until_ns);
 	json_t *answer = json_pack("{s:b, s:s, s:s, s:I, s:s}", "ok", 1, "mode",
-		mode_name(ruling_mode(ruling, now_ns)), "source", overridden ? "operator" : "config",
-		"until_ns", (json_int_t)(overridden ? override->until_ns : 0), "fallback",
-		mode_name(ruling_config(ruling)->policy.mode));
+	        mode_name(ruling_mode(ruling, now_ns)), "source",
+	        overridden ? "operator" : "config", "until_ns",
+	        (json_int_t)(overridden ? override->until_ns : 0), "fallback",
+	        mode_name(ruling_config(ruling)->policy.mode));
 
 	ruling_unref(ruling);
 	return control_send(reply, answer);
@@ -330,10 +333,10 @@ static int do_mode(struct control_reply *reply, json_t *request)
 	override.mode = mode_from_name(word);
 	if (override.mode == MODE_UNSET && strcmp(word, "config"))
 		return control_fail(
-			reply, "bad_request", "mode: one of report, enforce, learn, config");
+		        reply, "bad_request", "mode: one of report, enforce, learn, config");
 	if (override.mode == MODE_LEARN && for_ns <= 0)
 		return control_fail(reply, "bad_request",
-			"for_ns: learn always has an end; say how long (--for 24h)");
+		        "for_ns: learn always has an end; say how long (--for 24h)");
 	if (for_ns < 0 || for_ns > INT64_MAX / 2)
 		return control_fail(reply, "bad_request", "for_ns: out of range");
 	if (for_ns > 0 && override.mode != MODE_UNSET)
@@ -353,14 +356,14 @@ static int do_reload(struct control_reply *reply, json_t *request)
 	if (!error.message)
 		return store_failure(reply, r);
 	return control_fail(reply, "invalid_config", "%s:%u:%u: %s", error.file ?: "", error.line,
-		error.column, error.message);
+	        error.column, error.message);
 }
 
 static int do_rescan(struct control_reply *reply, json_t *request)
 {
 	(void)request;
 	return control_send(reply, json_pack("{s:b, s:I}", "ok", 1, "containers",
-					    (json_int_t)engine_rescan(reply->engine)));
+	                                   (json_int_t)engine_rescan(reply->engine)));
 }
 
 /*
@@ -373,16 +376,18 @@ struct request_row {
 };
 
 static const struct request_row requests[] = {
-	{"status", "", do_status},
-	{"events", "since_ns:i container:s path:s sha256:s event_id:s limit:i follow:b ", do_events},
-	{"drops", "since_ns:i container:s path:s sha256:s limit:i ", do_drops},
-	{"explain", "sha256:s event_id:s path:s container:s image:s ", control_explain},
-	{"approve", "sha256:s path:s container:s image:s reason:s expires_ns:i deny:b ", do_approve},
-	{"revoke", "sha256:s path:s container:s image:s deny:b ", do_revoke},
-	{"grants", "", do_grants},
-	{"mode", "mode:s for_ns:i ", do_mode},
-	{"reload", "", do_reload},
-	{"rescan", "", do_rescan},
+        {"status", "", do_status},
+        {"events", "since_ns:i container:s path:s sha256:s event_id:s limit:i follow:b ",
+                do_events},
+        {"drops", "since_ns:i container:s path:s sha256:s limit:i ", do_drops},
+        {"explain", "sha256:s event_id:s path:s container:s image:s ", control_explain},
+        {"approve", "sha256:s path:s container:s image:s reason:s expires_ns:i deny:b ",
+                do_approve},
+        {"revoke", "sha256:s path:s container:s image:s deny:b ", do_revoke},
+        {"grants", "", do_grants},
+        {"mode", "mode:s for_ns:i ", do_mode},
+        {"reload", "", do_reload},
+        {"rescan", "", do_rescan},
 };
 
 static const struct request_row *find_row(const char *name)
@@ -429,7 +434,7 @@ static const char *bad_field(const struct request_row *row, json_t *request)
 }
 
 const char *control_parse(const char *line, size_t size, json_t **ret_request,
-	const struct request_row **ret_row, char **reterr_message)
+        const struct request_row **ret_row, char **reterr_message)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
@@ -439,7 +444,7 @@ const char *control_parse(const char *line, size_t size, json_t **ret_request,
 
 	if (!json_is_object(request)) {
 		n = asprintf(reterr_message, "not a JSON object: %s",
-			request ? "another type" : error.text);
+		        request ? "another type" : error.text);
 		word = "bad_request";
 	} else if (!(row = find_row(field_text(request, "request")))) {
 		n = asprintf(reterr_message, "request: none of this name");

@@ -26,7 +26,7 @@ struct request_row;
  * that the caller frees. Pure: what the fuzzer calls.
  */
 const char *control_parse(const char *line, size_t size, json_t **ret_request,
-	const struct request_row **ret_row, char **reterr_message);
+        const struct request_row **ret_row, char **reterr_message);
 
 /* Handles one line. 0; another value: the connection is to be closed after what was sent. */
 int control_handle(struct control_reply *reply, const char *line, size_t size);
@@ -34,11 +34,11 @@ int control_handle(struct control_reply *reply, const char *line, size_t size);
 /* For handlers: sends one object (the reference is taken). */
 int control_send(struct control_reply *reply, json_t *object);
 int control_fail(struct control_reply *reply, const char *word, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 /* control_explain.c */
 int control_explain(struct control_reply *reply, json_t *request);
 /* What a request is about: its sha256, or the one digest on record for its path. 0 with the digest,
  * or 1 after a failure was sent. @ret_path is borrowed from the request or NULL. */
 int control_target(struct control_reply *reply, json_t *request, struct digest *ret_digest,
-	const char **ret_path);
+        const char **ret_path);

@@ -93,7 +93,8 @@ static void drop_job_free(struct drop_job *job)
 	free(job);
 }
 
-static void report_digest(const struct drop_job *job, const struct digest *digest, bool mutable_file)
+static void report_digest(
+        const struct drop_job *job, const struct digest *digest, bool mutable_file)
 {
 	const struct creations_context *c = &job->creations->context;
 	struct record *record = record_new(RECORD_DROP_DIGEST);
@@ -119,8 +120,7 @@ static bool retry(struct drop_job *job)
 {
 	mode_t mode;
 
-	if (++job->tries >= DROP_TRIES_MAX ||
-		file_identity_of(job->fd, &job->identity, &mode) < 0)
+	if (++job->tries >= DROP_TRIES_MAX || file_identity_of(job->fd, &job->identity, &mode) < 0)
 		return false;
 	hashing_release(&job->hashing);
 	hashing_done(&job->hashing);
@@ -198,7 +198,7 @@ static void take_facts(struct creations *c, struct record *record, struct probe_
 	f->path = TAKE_PTR(probe->path);
 	f->host_path = TAKE_PTR(probe->host_path);
 	f->has_container =
-		overlay_info(c->context.probe.overlays, probe->overlay, &f->container) == 0;
+	        overlay_info(c->context.probe.overlays, probe->overlay, &f->container) == 0;
 }
 
 static void handle(struct creations *c, struct fan_event *event)
@@ -264,8 +264,8 @@ static void *creations_main(void *userdata)
 {
 	struct creations *c = userdata;
 	struct pollfd fds[] = {
-		{.fd = c->context.group, .events = POLLIN},
-		{.fd = c->wake, .events = POLLIN},
+	        {.fd = c->context.group, .events = POLLIN},
+	        {.fd = c->wake, .events = POLLIN},
 	};
 
 	thread_hurry(); /* writers are often gone within a millisecond */

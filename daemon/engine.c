@@ -22,28 +22,31 @@ static int store_failed(const struct config *config, int r)
 {
 	switch (r) {
 	case STORE_E_NEWER:
-		log_error("%s/baseline.db: written by a later release of execward; use that release",
-			config->state_dir);
+		log_error(
+		        "%s/baseline.db: written by a later release of execward; use that release",
+		        config->state_dir);
 		return ENGINE_E_STORE;
 	case STORE_E_UNSAFE:
 		log_error("%s: the directory and baseline.db in it must belong to root and be "
-			  "writable by nobody else (chown root, chmod 0700)",
-			config->state_dir);
+		          "writable by nobody else (chown root, chmod 0700)",
+		        config->state_dir);
 		return ENGINE_E_UNSAFE;
 	case -ENOENT:
-		log_error("%s: the state directory does not exist; create it: install -d -m 0700 %s",
-			config->state_dir, config->state_dir);
+		log_error(
+		        "%s: the state directory does not exist; create it: install -d -m 0700 %s",
+		        config->state_dir, config->state_dir);
 		return r;
 	default:
-		log_error("%s/baseline.db: cannot be used: %s; move it away to start with an empty one",
-			config->state_dir, r < 0 ? strerror(-r) : "it is corrupt, busy or full");
+		log_error("%s/baseline.db: cannot be used: %s; move it away to start with an empty "
+		          "one",
+		        config->state_dir, r < 0 ? strerror(-r) : "it is corrupt, busy or full");
 		return r < 0 ? r : ENGINE_E_STORE;
 	}
 }
 
 /* On the thread that found it, before anything is decided by it. */
 static void found(
-	struct overlay *overlay, const char *mountpoint, pid_t via, bool fresh, void *userdata)
+        struct overlay *overlay, const char *mountpoint, pid_t via, bool fresh, void *userdata)
 {
 	struct engine *e = userdata;
 	struct ruling *ruling;
@@ -68,10 +71,10 @@ static unsigned int hash_threads(const struct config *config)
 static int make_recorder(struct engine *e, const struct config *config)
 {
 	struct recorder_context context = {
-		.rulings = e->rulings,
-		.faults = e->faults,
-		.learned = engine_rules_learned,
-		.userdata = e,
+	        .rulings = e->rulings,
+	        .faults = e->faults,
+	        .learned = engine_rules_learned,
+	        .userdata = e,
 	};
 	struct store *writer;
 	int r = store_open(config->state_dir, STORE_READ_WRITE, &writer);
@@ -116,12 +119,12 @@ static int make_tables(struct engine *e, const struct config *config)
 static int make_guard(struct engine *e, const struct config *config)
 {
 	struct guard_context context = {
-		.config = config,
-		.groups = &e->groups,
-		.kernel = &e->kernel,
-		.backings = e->backings,
-		.overlays = e->overlays,
-		.faults = e->faults,
+	        .config = config,
+	        .groups = &e->groups,
+	        .kernel = &e->kernel,
+	        .backings = e->backings,
+	        .overlays = e->overlays,
+	        .faults = e->faults,
 	};
 
 	return guard_new(&context, &e->guard);
@@ -130,22 +133,22 @@ static int make_guard(struct engine *e, const struct config *config)
 static int make_deciders(struct engine *e, const struct config *config)
 {
 	const size_t limits[_POOL_PRIORITIES] = {
-		[POOL_VERDICT] = config->pending_max,
-		[POOL_DROP] = DROP_JOBS_MAX,
+	        [POOL_VERDICT] = config->pending_max,
+	        [POOL_DROP] = DROP_JOBS_MAX,
 	};
 	struct probe_context probe = {
-		.config = config,
-		.backings = e->backings,
-		.overlays = e->overlays,
-		.mounts = e->mounts,
-		.faults = e->faults,
+	        .config = config,
+	        .backings = e->backings,
+	        .overlays = e->overlays,
+	        .mounts = e->mounts,
+	        .faults = e->faults,
 	};
 	struct creations_context creations = {
-		.group = e->groups.creations,
-		.probe = probe,
-		.cache = e->cache,
-		.recorder = e->recorder,
-		.faults = e->faults,
+	        .group = e->groups.creations,
+	        .probe = probe,
+	        .cache = e->cache,
+	        .recorder = e->recorder,
+	        .faults = e->faults,
 	};
 	int r = pool_new(hash_threads(config), limits, &e->pool);
 
@@ -153,15 +156,15 @@ static int make_deciders(struct engine *e, const struct config *config)
 	if (r == 0)
 		r = creations_new(&creations, &e->creations);
 	e->verdicts_context = (struct verdicts_context){
-		.groups = &e->groups,
-		.rulings = e->rulings,
-		.probe = probe,
-		.cache = e->cache,
-		.indexer = e->indexer,
-		.pool = e->pool,
-		.creations = e->creations,
-		.recorder = e->recorder,
-		.faults = e->faults,
+	        .groups = &e->groups,
+	        .rulings = e->rulings,
+	        .probe = probe,
+	        .cache = e->cache,
+	        .indexer = e->indexer,
+	        .pool = e->pool,
+	        .creations = e->creations,
+	        .recorder = e->recorder,
+	        .faults = e->faults,
 	};
 	return r == 0 ? verdicts_new(&e->verdicts_context, &e->verdicts) : r;
 }
@@ -231,7 +234,7 @@ static void destroy(struct engine *e)
 }
 
 int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
-	const struct kernel_features *kernel, struct engine **ret_engine)
+        const struct kernel_features *kernel, struct engine **ret_engine)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int r;

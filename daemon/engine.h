@@ -26,7 +26,7 @@ enum {
  * that is there, starts all threads. 0, ENGINE_E_*, or -errno; what failed has been logged.
  */
 int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
-	const struct kernel_features *kernel, struct engine **ret_engine);
+        const struct kernel_features *kernel, struct engine **ret_engine);
 /* Answers what is pending, then ends everything. */
 void engine_stop(struct engine *engine);
 
@@ -41,7 +41,7 @@ int engine_set_mode(struct engine *engine, const struct mode_override *override)
 /* Grants. Stored, and in force at return. 0, STORE_E_* or -errno. */
 int engine_grant(struct engine *engine, const struct grant *grant);
 int engine_revoke(struct engine *engine, enum grant_kind kind, const struct digest *digest,
-	const char *image, uint32_t *ret_removed);
+        const char *image, uint32_t *ret_removed);
 
 /* Looks for overlays now; returns how many are known. */
 size_t engine_rescan(struct engine *engine);

@@ -45,10 +45,10 @@ static int copy_grant(const struct grant *grant, void *userdata)
 	}
 	copy = &list->items[list->n];
 	*copy = (struct grant){
-		.kind = grant->kind,
-		.digest = grant->digest,
-		.image = strdup(grant->image ?: ""),
-		.expires_ns = grant->expires_ns,
+	        .kind = grant->kind,
+	        .digest = grant->digest,
+	        .image = strdup(grant->image ?: ""),
+	        .expires_ns = grant->expires_ns,
 	};
 	if (!copy->image)
 		return -ENOMEM;
@@ -71,7 +71,7 @@ static int publish(struct engine *e, struct shared_config *shared, const struct 
 
 /* With another configuration or mode where given, and the rest as it is. Lock held. */
 static int republish(
-	struct engine *e, struct shared_config *shared, const struct mode_override *override)
+        struct engine *e, struct shared_config *shared, const struct mode_override *override)
 {
 	struct ruling *ruling = rulings_get(e->rulings);
 	struct shared_config *current = ruling_shared_config(ruling);
@@ -83,7 +83,7 @@ static int republish(
 }
 
 static int save_override(
-	struct engine *e, const struct config *config, const struct mode_override *mode)
+        struct engine *e, const struct config *config, const struct mode_override *mode)
 {
 	char until[24];
 	int r;
@@ -93,7 +93,7 @@ static int save_override(
 	if (r != 0)
 		return r;
 	r = store_setting_set(
-		e->store, SETTING_MODE, mode->mode == MODE_UNSET ? NULL : mode_name(mode->mode));
+	        e->store, SETTING_MODE, mode->mode == MODE_UNSET ? NULL : mode_name(mode->mode));
 	if (r == 0)
 		r = store_setting_set(e->store, SETTING_UNTIL, until);
 	if (r == 0)
@@ -107,14 +107,14 @@ static int save_override(
 
 /* An override lasts until its end, or until the file says another mode than when it was made. */
 static void load_override(
-	struct engine *e, const struct config *config, struct mode_override *ret_override)
+        struct engine *e, const struct config *config, struct mode_override *ret_override)
 {
 	_cleanup_free_ char *mode = NULL, *until = NULL, *configured = NULL;
 
 	*ret_override = (struct mode_override){0};
 	if (store_setting_get(e->store, SETTING_MODE, &mode) != 0 ||
-		store_setting_get(e->store, SETTING_UNTIL, &until) != 0 ||
-		store_setting_get(e->store, SETTING_CONFIG, &configured) != 0)
+	        store_setting_get(e->store, SETTING_UNTIL, &until) != 0 ||
+	        store_setting_get(e->store, SETTING_CONFIG, &configured) != 0)
 		return;
 	if (mode_from_name(configured) != config->policy.mode)
 		return;
@@ -173,7 +173,7 @@ int engine_grant(struct engine *e, const struct grant *grant)
 }
 
 int engine_revoke(struct engine *e, enum grant_kind kind, const struct digest *digest,
-	const char *image, uint32_t *ret_removed)
+        const char *image, uint32_t *ret_removed)
 {
 	int r;
 

@@ -20,17 +20,18 @@ static json_t *text(const char *value)
 static void add_guarded(const char *fstype, enum mark_kind kind, const char *path, void *userdata)
 {
 	json_array_append_new(userdata, json_pack("{s:o, s:s, s:o}", "fs", text(fstype), "kind",
-						mark_kind_name(kind), "path", text(path)));
+	                                        mark_kind_name(kind), "path", text(path)));
 }
 
 static void add_container(const struct overlay *overlay, void *userdata)
 {
 	const struct container_info *info = &overlay->info; /* the registry's lock is held */
 
-	json_array_append_new(userdata,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "id", text(info->id), "name",
-			text(info->name), "image", text(info->image), "runtime", text(info->runtime),
-			"overlay", text(info->key), "mounter", mounter_name(overlay->mounter)));
+	json_array_append_new(
+	        userdata, json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "id", text(info->id), "name",
+	                          text(info->name), "image", text(info->image), "runtime",
+	                          text(info->runtime), "overlay", text(info->key), "mounter",
+	                          mounter_name(overlay->mounter)));
 }
 
 static json_t *faults_json(const struct faults *faults)
@@ -39,7 +40,7 @@ static json_t *faults_json(const struct faults *faults)
 
 	for (int i = FAULT_NONE + 1; i < _FAULT_MAX; i++)
 		json_object_set_new(object, fault_name((enum fault)i),
-			json_integer((json_int_t)faults_get(faults, (enum fault)i)));
+		        json_integer((json_int_t)faults_get(faults, (enum fault)i)));
 	return object;
 }
 
@@ -51,11 +52,11 @@ static json_t *kernel_json(const struct kernel_features *kernel)
 	for (int i = 0; i < _KERNEL_FEATURE_MAX; i++) {
 		const struct kernel_feature_row *row = kernel_feature_row((enum kernel_feature)i);
 
-		json_array_append_new(array,
-			json_pack("{s:s, s:b, s:s, s:s, s:s}", "feature", row->name, "present",
-				kernel->present[i] == KERNEL_PRESENT, "state",
-				words[kernel->present[i]], "since", row->since, "detail",
-				kernel->present[i] == KERNEL_PRESENT ? "" : row->without));
+		json_array_append_new(
+		        array, json_pack("{s:s, s:b, s:s, s:s, s:s}", "feature", row->name,
+		                       "present", kernel->present[i] == KERNEL_PRESENT, "state",
+		                       words[kernel->present[i]], "since", row->since, "detail",
+		                       kernel->present[i] == KERNEL_PRESENT ? "" : row->without));
 	}
 	return array;
 }
@@ -68,9 +69,9 @@ static json_int_t rss_bytes(void)
 	size_t size;
 
 	if (file_read_at(AT_FDCWD, "/proc/self/statm", 4096, &statm, &size) < 0 ||
-		sscanf(statm, "%lu %lu", &total, &resident) != 2)
+	        sscanf(statm, "%lu %lu", &total, &resident) != 2)
 		return 0;
-	return (json_int_t)(resident * (unsigned long)sysconf(_SC_PAGESIZE));
+	return (json_int_t)resident * (json_int_t)sysconf(_SC_PAGESIZE);
 }
 
 static void add_mode(json_t *status, const struct ruling *ruling)
@@ -78,11 +79,12 @@ static void add_mode(json_t *status, const struct ruling *ruling)
 	int64_t now_ns = clock_realtime_ns();
 	const struct mode_override *override = ruling_override(ruling);
 	bool overridden = override->mode != MODE_UNSET &&
-			  (override->until_ns == 0 || now_ns < override->until_ns);
+	                  (override->until_ns == 0 || now_ns < override->until_ns);
 
 	json_object_set_new(status, "mode", json_string(mode_name(ruling_mode(ruling, now_ns))));
 	json_object_set_new(status, "mode_source", json_string(overridden ? "operator" : "config"));
-	json_object_set_new(status, "mode_until_ns", json_integer(overridden ? override->until_ns : 0));
+	json_object_set_new(
+	        status, "mode_until_ns", json_integer(overridden ? override->until_ns : 0));
 }
 
 static void add_counters(json_t *status, struct engine *e)
@@ -92,13 +94,13 @@ static void add_counters(json_t *status, struct engine *e)
 	verdicts_counters(e->verdicts, &counters);
 	json_object_set_new(status, "events_total", json_integer((json_int_t)counters.events));
 	json_object_set_new(
-		status, "creations_total", json_integer((json_int_t)creations_count(e->creations)));
+	        status, "creations_total", json_integer((json_int_t)creations_count(e->creations)));
 	json_object_set_new(
-		status, "alerts_total", json_integer((json_int_t)recorder_alerts(e->recorder)));
+	        status, "alerts_total", json_integer((json_int_t)recorder_alerts(e->recorder)));
 	json_object_set_new(status, "pending", json_integer((json_int_t)counters.pending));
 	json_object_set_new(status, "verdicts",
-		json_pack("{s:I, s:I, s:I}", "allow", (json_int_t)counters.allow, "deny",
-			(json_int_t)counters.deny, "would_deny", (json_int_t)counters.would_deny));
+	        json_pack("{s:I, s:I, s:I}", "allow", (json_int_t)counters.allow, "deny",
+	                (json_int_t)counters.deny, "would_deny", (json_int_t)counters.would_deny));
 }
 
 json_t *engine_status(struct engine *e)
@@ -119,7 +121,7 @@ json_t *engine_status(struct engine *e)
 	add_counters(status, e);
 	json_object_set_new(status, "faults", faults_json(e->faults));
 	json_object_set_new(status, "uptime_s",
-		json_integer((clock_monotonic_ns() - e->started_ns) / NS_PER_SEC));
+	        json_integer((clock_monotonic_ns() - e->started_ns) / NS_PER_SEC));
 	json_object_set_new(status, "rss_bytes", json_integer(rss_bytes()));
 	json_object_set_new(status, "kernel", kernel_json(&e->kernel));
 	ruling_unref(ruling);

@@ -21,7 +21,7 @@ struct exec_request {
 	_Atomic enum claim claim;
 	int fd, pidfd;
 	pid_t pid;
-	int64_t deadline_ns, linger_ns; /* CLOCK_MONOTONIC */
+	int64_t deadline_ns, linger_ns;    /* CLOCK_MONOTONIC */
 	struct exec_request *next, **link; /* in the registry, under its lock */
 
 	enum phase phase;

@@ -2,8 +2,8 @@
  * The registry of requests under way: their deadlines, and the leases of those that were answered.
  *
  * The lease that made a digest true is kept 20 ms past an answer that allows: by then the kernel
- * itself denies writing to a file that is being executed. Released at the answer, 8.7 to 15 % of the
- * execs ran other content under attack.
+ * itself denies writing to a file that is being executed. Released at the answer, 8.7 to 15 % of
+ * the execs ran other content under attack.
  */
 #include "daemon/exec_internal.h"
 

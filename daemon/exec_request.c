@@ -1,6 +1,6 @@
 /*
- * A request goes through the pool in phases, a step at a time; which come, its facts tell. It has up
- * to two owners, the pool and the registry of deadlines; the last one frees it.
+ * A request goes through the pool in phases, a step at a time; which come, its facts tell. It has
+ * up to two owners, the pool and the registry of deadlines; the last one frees it.
  */
 #include "daemon/exec_internal.h"
 
@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DRAIN_TIMEOUT_MS 1000u /* a wait for the creation watcher: it reads 20,000 events a second */
+#define DRAIN_TIMEOUT_MS                                                                           \
+	1000u /* a wait for the creation watcher: it reads 20,000 events a second */
 
 /*
  * Lifetime.
@@ -42,8 +43,8 @@ void exec_request_unref(struct exec_request *request)
  * Answers. False when somebody else did; the decision is in place in either case. The record is
  * announced first and made in finish().
  */
-static bool request_answer(struct exec_request *request, const struct policy_decision *decision,
-	enum fault fault)
+static bool request_answer(
+        struct exec_request *request, const struct policy_decision *decision, enum fault fault)
 {
 	struct exec_shared *s = request->shared;
 	enum claim expected = CLAIM_OPEN;
@@ -56,7 +57,7 @@ static bool request_answer(struct exec_request *request, const struct policy_dec
 		return false;
 	}
 	if (fan_groups_answer(s->context->groups->verdicts, request->fd,
-		    decision->verdict != VERDICT_DENY) < 0)
+	            decision->verdict != VERDICT_DENY) < 0)
 		faults_count(s->context->faults, FAULT_REPLY);
 	request->decision = *decision;
 	request->fault = fault;
@@ -88,7 +89,7 @@ static void take_container(struct exec_request *request)
 		return;
 	if (!overlay->named)
 		naming_try(c->probe.overlays, ruling_config(request->ruling), c->faults, overlay,
-			request->pid);
+		        request->pid);
 	if (overlay_info(c->probe.overlays, overlay, &request->facts.container) == 0)
 		request->facts.has_container = true;
 }
@@ -126,7 +127,7 @@ static void take_process(struct exec_request *request)
 		return; /* decided once before: the file changed between digest and answer */
 	if (task_read(request->pid, request->pidfd, &f->process) < 0) {
 		f->process = (struct process_info){
-			.pid = request->pid, .ppid = -1, .uid = -1, .login_uid = -1};
+		        .pid = request->pid, .ppid = -1, .uid = -1, .login_uid = -1};
 		faults_count(exec_context(request)->faults, FAULT_TASK_GONE);
 		return;
 	}
@@ -157,14 +158,14 @@ static enum pool_step step_probe(struct exec_request *request)
 	}
 	take_probe(request);
 	if (policy_is_settled_without_digest(
-		    &request->facts, ruling_denylist_empty(request->ruling)))
+	            &request->facts, ruling_denylist_empty(request->ruling)))
 		return enter(request, PHASE_DECIDE);
 	if (!S_ISREG(p->mode))
 		return enter(request, PHASE_DECIDE);
 	/* Nobody in a container can write a lower file; everything else is leased. */
 	lease = p->origin != ORIGIN_IMAGE;
 	hashing_init(&request->self, c->cache, p->real_fd >= 0 ? p->real_fd : request->fd,
-		&p->identity, lease);
+	        &p->identity, lease);
 	take_kind(request);
 	return enter(request, PHASE_SELF);
 }
@@ -175,7 +176,7 @@ static enum pool_step self_done(struct exec_request *request)
 	if (!request->probe.compare)
 		return enter(request, PHASE_DECIDE);
 	hashing_init(&request->other, exec_context(request)->cache, request->probe.lower_fd,
-		&request->probe.lower_identity, false);
+	        &request->probe.lower_identity, false);
 	/* A file of another size cannot be equal. */
 	if (request->probe.lower_identity.size != request->facts.identity.size) {
 		request->facts.origin = ORIGIN_MODIFIED;
@@ -210,22 +211,22 @@ static enum pool_step step_lower(struct exec_request *request)
 	if (state == HASH_AGAIN)
 		return POOL_AGAIN;
 	request->facts.origin = state == HASH_DONE && digest_equal(&lower, &request->facts.digest)
-					? ORIGIN_COPIED
-					: ORIGIN_MODIFIED;
+	                                ? ORIGIN_COPIED
+	                                : ORIGIN_MODIFIED;
 	hashing_done(&request->other);
 	return enter(request, PHASE_DECIDE);
 }
 
 static bool start_candidate(struct exec_request *request)
 {
-	while (request->candidate < request->n_candidates) {
+	while (request->candidates && request->candidate < request->n_candidates) {
 		int fd = request->candidates[request->candidate].fd;
 		struct file_identity identity;
 		mode_t mode;
 
 		if (file_identity_of(fd, &identity, &mode) == 0 && S_ISREG(mode)) {
-			hashing_init(
-				&request->other, exec_context(request)->cache, fd, &identity, false);
+			hashing_init(&request->other, exec_context(request)->cache, fd, &identity,
+			        false);
 			return true;
 		}
 		request->candidate++;
@@ -241,9 +242,9 @@ static enum pool_step step_copies(struct exec_request *request)
 	if (!request->candidates) {
 		request->candidates = calloc(IMAGE_CANDIDATES_MAX, sizeof(request->candidates[0]));
 		if (request->candidates)
-			request->n_candidates = image_indexer_candidates(exec_context(request)->indexer,
-				request->probe.overlay, request->facts.identity.size,
-				request->candidates);
+			request->n_candidates = image_indexer_candidates(
+			        exec_context(request)->indexer, request->probe.overlay,
+			        request->facts.identity.size, request->candidates);
 		if (!start_candidate(request))
 			return enter(request, PHASE_DECIDE);
 	}
@@ -266,7 +267,7 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 
 	if (f->has_digest)
 		input.vouches = ruling_vouches(request->ruling, &f->digest,
-			f->has_container ? &f->container : NULL, input.now_ns);
+		        f->has_container ? &f->container : NULL, input.now_ns);
 	ruling_decide(request->ruling, &input, ret_decision);
 }
 
@@ -281,8 +282,8 @@ static void request_record(struct exec_request *request)
 	const struct verdicts_context *c = exec_context(request);
 	struct record *record;
 
-	if (request->decision.verdict == VERDICT_ALLOW && request->decision.reason != REASON_LEARNING &&
-		request->fault == FAULT_NONE)
+	if (request->decision.verdict == VERDICT_ALLOW &&
+	        request->decision.reason != REASON_LEARNING && request->fault == FAULT_NONE)
 		return;
 	record = record_new(RECORD_EXEC);
 	if (!record) {
@@ -330,24 +331,24 @@ static enum pool_step step_decide(struct exec_request *request)
 	}
 	/* The last look before the answer: somebody may have asked to write since the digest. */
 	if (request->facts.has_digest && request->facts.origin != ORIGIN_MUTABLE &&
-		!hashing_still_leased(&request->self)) {
+	        !hashing_still_leased(&request->self)) {
 		request->facts.origin = ORIGIN_MUTABLE;
 		return POOL_AGAIN;
 	}
 	if (request_answer(request, &decision, FAULT_NONE) && decision.verdict == VERDICT_ALLOW &&
-		request->self.leased)
+	        request->self.leased)
 		exec_registry_linger(request->shared, request);
 	return finish(request);
 }
 
 static enum pool_step request_step(struct pool_job *job)
 {
-	static enum pool_step (*const steps[])(struct exec_request *request) = {
-		[PHASE_PROBE] = step_probe,
-		[PHASE_SELF] = step_self,
-		[PHASE_LOWER] = step_lower,
-		[PHASE_COPIES] = step_copies,
-		[PHASE_DECIDE] = step_decide,
+	static enum pool_step (*const steps[])(struct exec_request * request) = {
+	        [PHASE_PROBE] = step_probe,
+	        [PHASE_SELF] = step_self,
+	        [PHASE_LOWER] = step_lower,
+	        [PHASE_COPIES] = step_copies,
+	        [PHASE_DECIDE] = step_decide,
 	};
 	struct exec_request *request = (struct exec_request *)job;
 
@@ -359,8 +360,7 @@ static enum pool_step request_step(struct pool_job *job)
 	return finish(request);
 }
 
-void exec_request_begin(
-	struct exec_shared *s, const struct fan_event *event, struct ruling *ruling)
+void exec_request_begin(struct exec_shared *s, const struct fan_event *event, struct ruling *ruling)
 {
 	struct exec_request *request = calloc(1, sizeof(*request));
 	struct policy_decision decision;
@@ -369,7 +369,7 @@ void exec_request_begin(
 		faults_count(s->context->faults, FAULT_MEMORY);
 		ruling_decide_fault(ruling, clock_realtime_ns(), &decision);
 		(void)fan_groups_answer(
-			s->context->groups->verdicts, event->fd, decision.verdict != VERDICT_DENY);
+		        s->context->groups->verdicts, event->fd, decision.verdict != VERDICT_DENY);
 		close(event->fd);
 		if (event->pidfd >= 0)
 			close(event->pidfd);
@@ -384,8 +384,8 @@ void exec_request_begin(
 	request->pid = event->pid;
 	request->probe = (struct probe_result){.real_fd = -1, .lower_fd = -1};
 	request->facts.time_ns = clock_realtime_ns();
-	request->deadline_ns = clock_monotonic_ns() +
-			       (int64_t)ruling_config(ruling)->deadline_ms * NS_PER_MSEC;
+	request->deadline_ns =
+	        clock_monotonic_ns() + (int64_t)ruling_config(ruling)->deadline_ms * NS_PER_MSEC;
 	atomic_init(&request->refs, 2);
 	exec_registry_add(s, request);
 	if (!pool_submit(s->context->pool, &request->job)) {

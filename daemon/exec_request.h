@@ -28,7 +28,7 @@ void exec_shared_done(struct exec_shared *shared);
 
 /* Takes the event's descriptors and the ruling's reference. */
 void exec_request_begin(
-	struct exec_shared *shared, const struct fan_event *event, struct ruling *ruling);
+        struct exec_shared *shared, const struct fan_event *event, struct ruling *ruling);
 
 /* The timer's thread: answers what is past its deadline, lets go of leases; until the end. */
 void exec_shared_expire(struct exec_shared *shared);

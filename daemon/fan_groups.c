@@ -35,7 +35,7 @@ static int open_mounts_group(void)
 	if (ns < 0)
 		return -errno;
 	if (fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH | FAN_MNT_DETACH, ns,
-		    NULL) < 0)
+	            NULL) < 0)
 		return -errno;
 	return TAKE_FD(group);
 }
@@ -88,7 +88,8 @@ int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *pa
 int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path)
 {
 	return mark_both(groups,
-		FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY, path);
+	        FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY,
+	        path);
 }
 
 void fan_groups_flush(const struct fan_groups *groups)
@@ -96,10 +97,9 @@ void fan_groups_flush(const struct fan_groups *groups)
 	static const unsigned int kinds[] = {FAN_MARK_FILESYSTEM, FAN_MARK_MOUNT, FAN_MARK_INODE};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		(void)fanotify_mark(groups->verdicts, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
 		(void)fanotify_mark(
-			groups->verdicts, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
-		(void)fanotify_mark(
-			groups->creations, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
+		        groups->creations, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
 	}
 }
 
@@ -128,7 +128,8 @@ static int event_pidfd(const struct fanotify_event_metadata *event)
 		memcpy(&info.hdr, p, sizeof(info.hdr));
 		if (info.hdr.len < sizeof(info.hdr) || info.hdr.len > left)
 			break;
-		if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_PIDFD && info.hdr.len >= sizeof(info)) {
+		if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_PIDFD &&
+		        info.hdr.len >= sizeof(info)) {
 			memcpy(&info, p, sizeof(info));
 			return info.pidfd;
 		}
@@ -143,7 +144,7 @@ bool fan_groups_next(const void **cursor, size_t *left, struct fan_event *ret_ev
 	const struct fanotify_event_metadata *event = *cursor;
 
 	if (*left < FAN_EVENT_METADATA_LEN || event->event_len < FAN_EVENT_METADATA_LEN ||
-		event->event_len > *left)
+	        event->event_len > *left)
 		return false;
 	ret_event->mask = event->mask;
 	ret_event->fd = event->fd;
@@ -157,8 +158,8 @@ bool fan_groups_next(const void **cursor, size_t *left, struct fan_event *ret_ev
 int fan_groups_answer(int group, int fd, bool allow)
 {
 	struct fanotify_response response = {
-		.fd = fd,
-		.response = allow ? FAN_ALLOW : FAN_DENY,
+	        .fd = fd,
+	        .response = allow ? FAN_ALLOW : FAN_DENY,
 	};
 
 	if (write(group, &response, sizeof(response)) != (ssize_t)sizeof(response))

@@ -51,12 +51,13 @@ struct fan_event {
 #define FAN_READ_SIZE 4096u /* bytes a read: installs at most 128 descriptors and pidfds */
 
 /*
- * Reads pending events into @buffer (FAN_READ_SIZE bytes, aligned as struct fanotify_event_metadata)
- * and returns the bytes read, 0 when none is pending, or -errno.
+ * Reads pending events into @buffer (FAN_READ_SIZE bytes, aligned as struct
+ * fanotify_event_metadata) and returns the bytes read, 0 when none is pending, or -errno.
  */
 ssize_t fan_groups_read(int group, void *buffer);
 /* Takes the next event out of what fan_groups_read() gave; false at the end. */
 bool fan_groups_next(const void **cursor, size_t *left, struct fan_event *ret_event);
 
-/* Answers a permission event by descriptor number; the descriptor must still be open. 0 or -errno. */
+/* Answers a permission event by descriptor number; the descriptor must still be open. 0 or -errno.
+ */
 int fan_groups_answer(int group, int fd, bool allow);

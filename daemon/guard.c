@@ -29,7 +29,7 @@ int guard_new(const struct guard_context *context, struct guard **ret_guard)
 	g->kind = context->config->marks;
 	if (g->kind == MARK_KIND_AUTO)
 		g->kind = kernel_has(context->kernel, KERNEL_BACKING_EVENTS) ? MARK_KIND_BACKING
-									     : MARK_KIND_OVERLAY;
+		                                                             : MARK_KIND_OVERLAY;
 	*ret_guard = g;
 	return 0;
 }
@@ -58,7 +58,7 @@ static void free_iterp(struct libmnt_iter **iter)
 static int ignore_host_mounts(struct guard *g, const struct backing *backing)
 {
 	_cleanup_(unref_tablep) struct libmnt_table *mounts =
-		mnt_new_table_from_file("/proc/self/mountinfo");
+	        mnt_new_table_from_file("/proc/self/mountinfo");
 	_cleanup_(free_iterp) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs = NULL;
 	int r = 0;
@@ -109,7 +109,7 @@ int guard_storage(struct guard *g, const char *const *paths, size_t n)
 			r = mark_backing(g, backing);
 		if (r < 0) {
 			log_error("%s: cannot guard the filesystem that holds it: %s", paths[i],
-				strerror(-r));
+			        strerror(-r));
 			return r;
 		}
 	}
@@ -136,14 +136,13 @@ static int mark_backings_of(struct guard *g, const struct overlay *overlay)
 	return r;
 }
 
-static int mark_overlay(
-	struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
 {
 	_cleanup_free_ char *path = NULL;
 	struct statfs fs;
 	struct stat st;
 	int n = via > 0 ? asprintf(&path, "/proc/%d/root%s", (int)via, mountpoint)
-			: asprintf(&path, "%s", mountpoint);
+	                : asprintf(&path, "%s", mountpoint);
 
 	if (n < 0) {
 		path = NULL;
@@ -203,8 +202,8 @@ static void each_overlay(const struct overlay *overlay, void *userdata)
 }
 
 void guard_each(struct guard *g,
-	void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),
-	void *userdata)
+        void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),
+        void *userdata)
 {
 	struct each each = {fn, userdata};
 

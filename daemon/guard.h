@@ -39,5 +39,5 @@ void guard_overlay(struct guard *guard, struct overlay *overlay, const char *mou
 
 /* Calls @fn for each marked filesystem. */
 void guard_each(struct guard *guard,
-	void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),
-	void *userdata);
+        void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),
+        void *userdata);

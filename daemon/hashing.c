@@ -67,17 +67,17 @@ void hash_cache_free(struct hash_cache *cache)
 static struct cache_key key_of(const struct file_identity *identity)
 {
 	return (struct cache_key){
-		.dev = identity->dev,
-		.ino = identity->ino,
-		.btime_ns = identity->btime_ns,
-		.ctime_ns = identity->ctime_ns,
-		.mtime_ns = identity->mtime_ns,
-		.size = identity->size,
+	        .dev = identity->dev,
+	        .ino = identity->ino,
+	        .btime_ns = identity->btime_ns,
+	        .ctime_ns = identity->ctime_ns,
+	        .mtime_ns = identity->mtime_ns,
+	        .size = identity->size,
 	};
 }
 
-bool hash_cache_get(struct hash_cache *cache, const struct file_identity *identity,
-	struct digest *ret_digest)
+bool hash_cache_get(
+        struct hash_cache *cache, const struct file_identity *identity, struct digest *ret_digest)
 {
 	struct cache_key key = key_of(identity);
 	struct cache_entry *entry = NULL;
@@ -90,8 +90,8 @@ bool hash_cache_get(struct hash_cache *cache, const struct file_identity *identi
 	return entry != NULL;
 }
 
-static void cache_put(struct hash_cache *cache, const struct file_identity *identity,
-	const struct digest *digest)
+static void cache_put(
+        struct hash_cache *cache, const struct file_identity *identity, const struct digest *digest)
 {
 	struct cache_entry *entry, *known = NULL;
 
@@ -114,13 +114,13 @@ static void cache_put(struct hash_cache *cache, const struct file_identity *iden
 }
 
 void hashing_init(struct hashing *h, struct hash_cache *cache, int fd,
-	const struct file_identity *identity, bool lease)
+        const struct file_identity *identity, bool lease)
 {
 	*h = (struct hashing){
-		.cache = cache,
-		.fd = fd,
-		.identity = *identity,
-		.lease = lease,
+	        .cache = cache,
+	        .fd = fd,
+	        .identity = *identity,
+	        .lease = lease,
 	};
 }
 
@@ -167,6 +167,7 @@ static enum hash_state begin(struct hashing *h, struct digest *ret_digest)
 	if (digest_stream_new(&stream) < 0)
 		return HASH_FAILED;
 	h->stream = stream;
+	h->source = (struct digest_source){.fd = h->fd, .expected_size = h->identity.size};
 	return HASH_AGAIN;
 }
 
@@ -190,8 +191,7 @@ enum hash_state hashing_step(struct hashing *h, struct digest *ret_digest)
 	}
 	if (!hashing_still_leased(h))
 		return HASH_MUTABLE;
-	switch (digest_stream_file(h->stream, h->fd, h->identity.size, HASH_STEP_BYTES, &h->offset,
-		ret_digest, &error)) {
+	switch (digest_stream_file(h->stream, &h->source, HASH_STEP_BYTES, ret_digest, &error)) {
 	case DIGEST_DONE:
 		return finish(h, ret_digest);
 	case DIGEST_MORE:

@@ -10,12 +10,13 @@
 #pragma once
 
 #include "core/facts.h"
+#include "crypto/digest.h"
 #include "daemon/kernel.h"
 
 #include <stdbool.h>
 
-#define HASH_STEP_BYTES   (4u * 1024u * 1024u) /* a step: 2 to 15 ms on the machines we know */
-#define HASH_CACHE_MAX    65536u               /* digests remembered */
+#define HASH_STEP_BYTES (4u * 1024u * 1024u) /* a step: 2 to 15 ms on the machines we know */
+#define HASH_CACHE_MAX  65536u               /* digests remembered */
 
 enum hash_state {
 	HASH_UNSET = 0,
@@ -31,8 +32,8 @@ int hash_cache_new(const struct kernel_features *kernel, struct hash_cache **ret
 void hash_cache_free(struct hash_cache *cache);
 
 /* The digest of a lower file, or of one that is leased now. */
-bool hash_cache_get(struct hash_cache *cache, const struct file_identity *identity,
-	struct digest *ret_digest);
+bool hash_cache_get(
+        struct hash_cache *cache, const struct file_identity *identity, struct digest *ret_digest);
 
 struct hashing {
 	struct hash_cache *cache;
@@ -40,13 +41,13 @@ struct hashing {
 	struct file_identity identity;
 	bool lease; /* take one: false for lower files, which no container can write */
 	bool leased;
-	uint64_t offset;
-	void *stream;
+	struct digest_stream *stream;
+	struct digest_source source;
 };
 
 /* @identity: of @fd, read by the caller before anything else. */
 void hashing_init(struct hashing *hashing, struct hash_cache *cache, int fd,
-	const struct file_identity *identity, bool lease);
+        const struct file_identity *identity, bool lease);
 /* Releases the stream; the lease stays on the descriptor until hashing_release() or close(2). */
 void hashing_done(struct hashing *hashing);
 void hashing_release(struct hashing *hashing);

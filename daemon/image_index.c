@@ -79,8 +79,8 @@ static void add_entry(struct index *index, const char *dir, const char *name, ui
 
 static void walk(struct index *index, int dirfd, const char *path, unsigned int depth);
 
-static void walk_entry(struct index *index, int dirfd, const char *path, const char *name,
-	unsigned int depth)
+static void walk_entry(
+        struct index *index, int dirfd, const char *path, const char *name, unsigned int depth)
 {
 	_cleanup_free_ char *below = NULL;
 	_cleanup_close_ int fd = -1;
@@ -115,7 +115,8 @@ static void walk(struct index *index, int dirfd, const char *path, unsigned int 
 
 		if (!strcmp(name, ".") || !strcmp(name, ".."))
 			continue;
-		if (entry->d_type != DT_REG && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
+		if (entry->d_type != DT_REG && entry->d_type != DT_DIR &&
+		        entry->d_type != DT_UNKNOWN)
 			continue;
 		walk_entry(index, dirfd, path, name, depth);
 	}
@@ -175,12 +176,12 @@ static size_t lower_bound(const struct index *index, uint64_t size)
 }
 
 static size_t add_candidates(const struct layer *layer, const struct index *index, uint64_t size,
-	struct image_candidate *candidates, size_t n)
+        struct image_candidate *candidates, size_t n)
 {
 	_cleanup_close_ int dir = -1;
 
 	for (size_t i = lower_bound(index, size);
-		i < index->n && index->entries[i].size == size && n < IMAGE_CANDIDATES_MAX; i++) {
+	        i < index->n && index->entries[i].size == size && n < IMAGE_CANDIDATES_MAX; i++) {
 		const char *below = index->entries[i].path + 1;
 		_cleanup_close_ int fd = -1;
 		char *path;
@@ -196,7 +197,7 @@ static size_t add_candidates(const struct layer *layer, const struct index *inde
 }
 
 size_t image_indexer_candidates(struct image_indexer *indexer, const struct overlay *overlay,
-	uint64_t size, struct image_candidate *ret_candidates)
+        uint64_t size, struct image_candidate *ret_candidates)
 {
 	size_t n = 0;
 

@@ -35,5 +35,5 @@ struct image_candidate {
  * @ret_candidates (IMAGE_CANDIDATES_MAX). Returns how many. Opens files: for the pool only.
  */
 size_t image_indexer_candidates(struct image_indexer *indexer, const struct overlay *overlay,
-	uint64_t size, struct image_candidate *ret_candidates);
+        uint64_t size, struct image_candidate *ret_candidates);
 void image_candidates_done(struct image_candidate *candidates, size_t n);

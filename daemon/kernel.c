@@ -22,25 +22,27 @@
 #define PROBE_TIMEOUT_MS 5000
 
 static const struct kernel_feature_row rows[_KERNEL_FEATURE_MAX] = {
-	[KERNEL_PERMISSION_EVENTS] = {"permission_events", "5.0",
-		"nothing can be denied: execwardd does not start"},
-	[KERNEL_BACKING_EVENTS] = {"backing_events", "6.5",
-		"each overlay is marked as it appears: its first execs may come before its mark"},
-	[KERNEL_OVERLAY_HANDLES] = {"overlay_handles", "6.6",
-		"overlay marks cannot tell the origin of a file by its handle: unknown, never trusted"},
-	[KERNEL_MOUNT_IGNORE] = {"mount_ignore", "6.0",
-		"execs of the host on the storage filesystem are asked about, and allowed"},
-	[KERNEL_MOUNT_EVENTS] = {"mount_events", "6.15",
-		"new mounts are seen through poll on mountinfo, 0.2 ms later"},
-	[KERNEL_UNIQUE_MOUNT_ID] = {"unique_mount_id", "6.8",
-		"the root of a task is checked against its mount table at each exec"},
-	[KERNEL_PIDFD] = {"pidfd", "5.15", "the writer of a drop is told by pid alone"},
-	[KERNEL_EXEC_DENIES_WRITE] = {"exec_denies_write", "all but 6.11 and 6.12",
-		"a file can be written while it starts: rows 9 and 10 of the threat matrix are open"},
-	[KERNEL_LEASES] = {"leases", "2.4 (fs.leases-enable)",
-		"a file can change between digest and exec: rows 9 and 10 are open"},
-	[KERNEL_FINE_CTIME] = {"fine_ctime", "6.13",
-		"a digest of a file changed within the last clock tick is not remembered"},
+        [KERNEL_PERMISSION_EVENTS] = {"permission_events", "5.0",
+                "nothing can be denied: execwardd does not start"},
+        [KERNEL_BACKING_EVENTS] = {"backing_events", "6.5",
+                "each overlay is marked as it appears: its first execs may come before its mark"},
+        [KERNEL_OVERLAY_HANDLES] = {"overlay_handles", "6.6",
+                "overlay marks cannot tell the origin of a file by its handle: unknown, never "
+                "trusted"},
+        [KERNEL_MOUNT_IGNORE] = {"mount_ignore", "6.0",
+                "execs of the host on the storage filesystem are asked about, and allowed"},
+        [KERNEL_MOUNT_EVENTS] = {"mount_events", "6.15",
+                "new mounts are seen through poll on mountinfo, 0.2 ms later"},
+        [KERNEL_UNIQUE_MOUNT_ID] = {"unique_mount_id", "6.8",
+                "the root of a task is checked against its mount table at each exec"},
+        [KERNEL_PIDFD] = {"pidfd", "5.15", "the writer of a drop is told by pid alone"},
+        [KERNEL_EXEC_DENIES_WRITE] = {"exec_denies_write", "all but 6.11 and 6.12",
+                "a file can be written while it starts: rows 9 and 10 of the threat matrix are "
+                "open"},
+        [KERNEL_LEASES] = {"leases", "2.4 (fs.leases-enable)",
+                "a file can change between digest and exec: rows 9 and 10 are open"},
+        [KERNEL_FINE_CTIME] = {"fine_ctime", "6.13",
+                "a digest of a file changed within the last clock tick is not remembered"},
 };
 
 const struct kernel_feature_row *kernel_feature_row(enum kernel_feature feature)
@@ -64,7 +66,8 @@ static int make_file(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	return write(fd, "\1", 1) == 1 ? 0 : -EIO; /* neither ELF nor #!: exec opens it, then ENOEXEC */
+	return write(fd, "\1", 1) == 1 ? 0
+	                               : -EIO; /* neither ELF nor #!: exec opens it, then ENOEXEC */
 }
 
 static int make_scratch(void)
@@ -73,14 +76,16 @@ static int make_scratch(void)
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	if (mount("execward-probe", "/proc", "tmpfs", 0, "mode=0700,size=64k") < 0 || chdir("/proc") < 0)
+	if (mount("execward-probe", "/proc", "tmpfs", 0, "mode=0700,size=64k") < 0 ||
+	        chdir("/proc") < 0)
 		return -errno;
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		if (mkdir(dirs[i], 0700) < 0)
 			return -errno;
 	if (make_file("lower/image") < 0 || make_file("plain") < 0)
 		return -EIO;
-	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") < 0)
+	if (mount("overlay", "merged", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") <
+	        0)
 		return -errno;
 	return make_file("merged/drop");
 }
@@ -105,11 +110,11 @@ static int try_exec(const char *path)
 static enum kernel_presence probe_backing(void)
 {
 	_cleanup_close_ int group =
-		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
+	        fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
 	struct fanotify_event_metadata event[8];
 
-	if (group < 0 || fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC, AT_FDCWD,
-				 ".") < 0)
+	if (group < 0 || fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC,
+	                         AT_FDCWD, ".") < 0)
 		return KERNEL_UNPROBED;
 	try_exec("merged/image");
 	return presence(read(group, event, sizeof(event)) > 0);
@@ -122,9 +127,9 @@ static enum kernel_presence probe_ignore(void)
 	if (group < 0)
 		return KERNEL_UNPROBED;
 	return presence(fanotify_mark(group,
-				FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE |
-					FAN_MARK_IGNORED_SURV_MODIFY,
-				FAN_OPEN_EXEC, AT_FDCWD, ".") == 0);
+	                        FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE |
+	                                FAN_MARK_IGNORED_SURV_MODIFY,
+	                        FAN_OPEN_EXEC, AT_FDCWD, ".") == 0);
 }
 
 /* The mask alone is what is asked about: nothing is executed while this group lives. */
@@ -135,7 +140,7 @@ static enum kernel_presence probe_permission(void)
 	if (group < 0)
 		return KERNEL_ABSENT;
 	return presence(
-		fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, "plain") == 0);
+	        fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN_EXEC_PERM, AT_FDCWD, "plain") == 0);
 }
 
 static enum kernel_presence probe_handles(void)
@@ -147,7 +152,7 @@ static enum kernel_presence probe_handles(void)
 	int mount_id;
 
 	return presence(name_to_handle_at(AT_FDCWD, "merged/drop", &buffer.handle, &mount_id,
-				AT_HANDLE_FID) == 0);
+	                        AT_HANDLE_FID) == 0);
 }
 
 static enum kernel_presence probe_deny_write(void)
@@ -182,7 +187,7 @@ static enum kernel_presence probe_ctime(void)
 		if (fstat(fd, &before) < 0 || pwrite(fd, "\1", 1, 0) != 1 || fstat(fd, &after) < 0)
 			return KERNEL_UNPROBED;
 		if (before.st_ctim.tv_sec == after.st_ctim.tv_sec &&
-			before.st_ctim.tv_nsec == after.st_ctim.tv_nsec)
+		        before.st_ctim.tv_nsec == after.st_ctim.tv_nsec)
 			return KERNEL_ABSENT;
 	}
 	return fd < 0 ? KERNEL_UNPROBED : KERNEL_PRESENT;
@@ -224,7 +229,7 @@ static void read_report(int fd, struct kernel_features *ret)
 	struct kernel_features report;
 
 	if (poll(&pfd, 1, PROBE_TIMEOUT_MS) == 1 &&
-		read(fd, &report, sizeof(report)) == (ssize_t)sizeof(report))
+	        read(fd, &report, sizeof(report)) == (ssize_t)sizeof(report))
 		*ret = report;
 }
 

@@ -9,16 +9,16 @@
 #include <stddef.h>
 
 enum kernel_feature {
-	KERNEL_PERMISSION_EVENTS,  /* FAN_OPEN_EXEC_PERM */
-	KERNEL_BACKING_EVENTS,     /* execs in an overlay raise on the filesystem of the layers */
-	KERNEL_OVERLAY_HANDLES,    /* AT_HANDLE_FID on an overlay without nfs_export */
-	KERNEL_MOUNT_IGNORE,       /* FAN_MARK_IGNORE on a mount */
-	KERNEL_MOUNT_EVENTS,       /* FAN_REPORT_MNT */
-	KERNEL_UNIQUE_MOUNT_ID,    /* STATX_MNT_ID_UNIQUE */
-	KERNEL_PIDFD,              /* FAN_REPORT_PIDFD */
-	KERNEL_EXEC_DENIES_WRITE,  /* exec of a file open for writing: ETXTBSY */
-	KERNEL_LEASES,             /* F_SETLEASE on a file nobody writes, refused while one does */
-	KERNEL_FINE_CTIME,         /* two writes in a row have different ctimes */
+	KERNEL_PERMISSION_EVENTS, /* FAN_OPEN_EXEC_PERM */
+	KERNEL_BACKING_EVENTS,    /* execs in an overlay raise on the filesystem of the layers */
+	KERNEL_OVERLAY_HANDLES,   /* AT_HANDLE_FID on an overlay without nfs_export */
+	KERNEL_MOUNT_IGNORE,      /* FAN_MARK_IGNORE on a mount */
+	KERNEL_MOUNT_EVENTS,      /* FAN_REPORT_MNT */
+	KERNEL_UNIQUE_MOUNT_ID,   /* STATX_MNT_ID_UNIQUE */
+	KERNEL_PIDFD,             /* FAN_REPORT_PIDFD */
+	KERNEL_EXEC_DENIES_WRITE, /* exec of a file open for writing: ETXTBSY */
+	KERNEL_LEASES,            /* F_SETLEASE on a file nobody writes, refused while one does */
+	KERNEL_FINE_CTIME,        /* two writes in a row have different ctimes */
 	_KERNEL_FEATURE_MAX,
 };
 

@@ -31,7 +31,7 @@ void log_message(enum log_level level, const char *format, ...)
 	}
 	printable = text_for_terminal(text);
 	n = asprintf(&line, "%sexecwardd: %s%s\n", getenv("JOURNAL_STREAM") ? prefixes[level] : "",
-		words[level], printable ? printable : "(out of memory)");
+	        words[level], printable ? printable : "(out of memory)");
 	if (n < 0) {
 		line = NULL;
 		return;

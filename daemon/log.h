@@ -6,7 +6,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO };
 
-__attribute__((format(printf, 2, 3))) void log_message(enum log_level level, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_message(
+        enum log_level level, const char *format, ...);
 
 #define log_error(...)   log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -20,8 +20,8 @@ int lookup_open(const struct layer *layer, const char *path)
 {
 	_cleanup_close_ int dir = layer_open(layer);
 	struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	        .flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
+	        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
 	while (*path == '/')
@@ -42,7 +42,8 @@ static bool is_same(int fd, const struct file_identity *identity)
 	       found.mtime_ns == identity->mtime_ns && found.size == identity->size;
 }
 
-static int open_same(const struct layer *layer, const char *path, const struct file_identity *identity)
+static int open_same(
+        const struct layer *layer, const char *path, const struct file_identity *identity)
 {
 	_cleanup_close_ int fd = lookup_open(layer, path);
 
@@ -53,10 +54,11 @@ static int open_same(const struct layer *layer, const char *path, const struct f
 static bool is_metacopy(int fd, bool userxattr)
 {
 	return fgetxattr(fd, userxattr ? "user.overlay.metacopy" : "trusted.overlay.metacopy", NULL,
-		       0) >= 0;
+	               0) >= 0;
 }
 
-int lookup_upper(const struct overlay *overlay, const char *path, const struct file_identity *identity)
+int lookup_upper(
+        const struct overlay *overlay, const char *path, const struct file_identity *identity)
 {
 	_cleanup_close_ int fd = overlay->upper ? open_same(overlay->upper, path, identity) : -1;
 
@@ -99,7 +101,7 @@ char *lookup_user(const struct overlay *overlay, int64_t uid)
 }
 
 static enum lookup_result lookup_tail(const struct overlay *overlay, const char *path,
-	const struct file_identity *identity, struct lookup *lookup)
+        const struct file_identity *identity, struct lookup *lookup)
 {
 	lookup->fd = lookup_upper(overlay, path, identity);
 	if (lookup->fd >= 0) {
@@ -117,7 +119,7 @@ static enum lookup_result lookup_tail(const struct overlay *overlay, const char 
 }
 
 enum lookup_result lookup_real(const struct overlay *overlay, const char *path,
-	const struct file_identity *identity, struct lookup *ret_lookup)
+        const struct file_identity *identity, struct lookup *ret_lookup)
 {
 	struct lookup lookup = {.fd = -1, .lower_fd = -1};
 

@@ -15,16 +15,17 @@ enum lookup_result {
 };
 
 struct lookup {
-	int fd;         /* the real inode, open for reading; owned */
-	int lower_fd;   /* UPPER: the lower file of the same path, or -1; owned */
-	char *path;     /* in the container; owned */
+	int fd;       /* the real inode, open for reading; owned */
+	int lower_fd; /* UPPER: the lower file of the same path, or -1; owned */
+	char *path;   /* in the container; owned */
 };
 
 /* Opens a file of a layer for reading, without links, within the layer. A descriptor or -1. */
 int lookup_open(const struct layer *layer, const char *path);
 
 /* The upper inode at @path when it is the same as the overlay's: a descriptor, or -1. */
-int lookup_upper(const struct overlay *overlay, const char *path, const struct file_identity *identity);
+int lookup_upper(
+        const struct overlay *overlay, const char *path, const struct file_identity *identity);
 
 /*
  * The name of @uid by the container's own /etc/passwd; the caller frees. NULL when it has none.
@@ -37,4 +38,4 @@ char *lookup_user(const struct overlay *overlay, int64_t uid);
  * @identity: of the overlay inode. Opens files: for the pool only.
  */
 enum lookup_result lookup_real(const struct overlay *overlay, const char *path,
-	const struct file_identity *identity, struct lookup *ret_lookup);
+        const struct file_identity *identity, struct lookup *ret_lookup);

@@ -33,23 +33,24 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: execwardd [--config FILE] [--check-config]\n"
-	"\n"
-	"Guards the executables of containers. Stays in the foreground, logs to stderr.\n"
-	"  --config FILE    configuration (default /etc/execward/execward.yaml, or built-in defaults)\n"
-	"  --check-config   read the configuration, report faults, exit 0 or 78\n"
-	"  --version        print the version\n"
-	"  --help           this text\n";
+        "usage: execwardd [--config FILE] [--check-config]\n"
+        "\n"
+        "Guards the executables of containers. Stays in the foreground, logs to stderr.\n"
+        "  --config FILE    configuration (default /etc/execward/execward.yaml, or built-in "
+        "defaults)\n"
+        "  --check-config   read the configuration, report faults, exit 0 or 78\n"
+        "  --version        print the version\n"
+        "  --help           this text\n";
 
 /* -1: go on; else the exit code. */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option table[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check-config", no_argument, NULL, 'k'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	        {"config", required_argument, NULL, 'c'},
+	        {"check-config", no_argument, NULL, 'k'},
+	        {"version", no_argument, NULL, 'v'},
+	        {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -91,7 +92,8 @@ static int load_config(const char *path, struct config **ret_config)
 	if (error.line > 0)
 		log_error("%s:%u:%u: %s", error.file, error.line, error.column, error.message);
 	else
-		log_error("%s: %s", path, error.message ? error.message : strerror(r < 0 ? -r : EINVAL));
+		log_error("%s: %s", path,
+		        error.message ? error.message : strerror(r < 0 ? -r : EINVAL));
 	return EX_CONFIG;
 }
 
@@ -101,10 +103,12 @@ static void warn_unserved(const struct config *config)
 	if (config->guard_libraries)
 		log_warning("guard.libraries: not in force in this release");
 	if (config->n_paths > 0)
-		log_warning("guard.paths: not in force in this release; host filesystems are not guarded");
+		log_warning("guard.paths: not in force in this release; host filesystems are not "
+		            "guarded");
 	if (config->ima || config->n_writers > 0 || config->threshold != 1)
-		log_warning("trust: allowlists, security.ima and trusted writers are not in force in "
-			    "this release");
+		log_warning(
+		        "trust: allowlists, security.ima and trusted writers are not in force in "
+		        "this release");
 }
 
 /*
@@ -120,8 +124,9 @@ static int check_namespaces(void)
 		return EX_UNAVAILABLE;
 	}
 	if (st.st_ino != ABI_PID_INIT_INO && !getenv("EXECWARD_TEST_PID_NAMESPACE")) {
-		log_error("running in a pid namespace of its own: tasks outside it would have no pid; "
-			  "start it in the host's (docker run --pid=host)");
+		log_error("running in a pid namespace of its own: tasks outside it would have no "
+		          "pid; "
+		          "start it in the host's (docker run --pid=host)");
 		return EX_NOPERM;
 	}
 	return 0;
@@ -130,8 +135,9 @@ static int check_namespaces(void)
 static int check_privileges(void)
 {
 	if (geteuid() != 0 || capng_get_caps_process() < 0 ||
-		!capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN)) {
-		log_error("needs root with CAP_SYS_ADMIN: fanotify permission events are refused else");
+	        !capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN)) {
+		log_error("needs root with CAP_SYS_ADMIN: fanotify permission events are refused "
+		          "else");
 		return EX_NOPERM;
 	}
 	return 0;
@@ -154,13 +160,13 @@ static int open_groups(const struct kernel_features *kernel, struct fan_groups *
 
 	if (kernel->present[KERNEL_PERMISSION_EVENTS] == KERNEL_ABSENT) {
 		log_error("this kernel has no FAN_OPEN_EXEC_PERM (Linux 5.0 with "
-			  "CONFIG_FANOTIFY_ACCESS_PERMISSIONS): nothing could be denied");
+		          "CONFIG_FANOTIFY_ACCESS_PERMISSIONS): nothing could be denied");
 		return EX_UNAVAILABLE;
 	}
 	r = fan_groups_open(ret_groups);
 	if (r < 0) {
 		log_error("cannot create the fanotify groups: %s%s", strerror(-r),
-			r == -EMFILE ? " (fs.fanotify.max_user_groups)" : "");
+		        r == -EMFILE ? " (fs.fanotify.max_user_groups)" : "");
 		return r == -EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 	}
 	return 0;
@@ -175,8 +181,8 @@ static void reload(struct engine *engine)
 		log_notice("configuration reloaded");
 	else
 		log_error("%s:%u:%u: %s; the configuration before stays in force",
-			error.file ? error.file : "configuration", error.line, error.column,
-			error.message ? error.message : "could not be loaded");
+		        error.file ? error.file : "configuration", error.line, error.column,
+		        error.message ? error.message : "could not be loaded");
 	sd_notify(0, "READY=1");
 }
 

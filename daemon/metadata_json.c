@@ -202,7 +202,7 @@ enum metadata_result metadata_parse_docker(
 	if (name && *name == '/')
 		name++;
 	if (!take_kubernetes_name(name, &info))
-		info.name = copy(name);
+		info.name = copy(name && *name ? name : NULL);
 	info.image_id = copy_id(skip_algorithm(get(root, "Image")));
 	info.image = copy_image(get(json_object_get(root, "Config"), "Image"), info.image_id);
 	info.start_ns = parse_time(get(json_object_get(root, "State"), "StartedAt"));
@@ -223,7 +223,7 @@ char *metadata_docker_image(const char *text, size_t size, const char *id)
 		{
 			const char *of = skip_algorithm(text_of(target, METADATA_TEXT_MAX));
 
-			if (!of || strcmp(of, id) || strchr(reference, '@') ||
+			if (!of || strcmp(of, id) || !*reference || strchr(reference, '@') ||
 			        strlen(reference) > METADATA_TEXT_MAX)
 				continue;
 			if (!best || strcmp(reference, best) < 0)

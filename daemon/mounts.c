@@ -104,17 +104,17 @@ static enum mounter ns_mounter(pid_t pid)
 static void sight(struct mounts *m, const struct view *view, const struct mountinfo_line *line)
 {
 	struct sighting_source source = {
-		.pid = view->pid,
-		.mounter = view->mounter,
-		.dev = makedev(line->dev_major, line->dev_minor),
-		.mountpoint = line->mountpoint,
-		.options = line->options,
-		.generation = m->generation,
-		.storage = &m->storage,
-		.backings = m->context.backings,
+	        .pid = view->pid,
+	        .mounter = view->mounter,
+	        .dev = makedev(line->dev_major, line->dev_minor),
+	        .mountpoint = line->mountpoint,
+	        .options = line->options,
+	        .generation = m->generation,
+	        .storage = &m->storage,
+	        .backings = m->context.backings,
 	};
-	struct overlay *overlay = overlays_touch(m->context.overlays, source.dev, line->options,
-		view->mounter, m->generation);
+	struct overlay *overlay = overlays_touch(
+	        m->context.overlays, source.dev, line->options, view->mounter, m->generation);
 	int r = 0;
 
 	if (!overlay)
@@ -132,7 +132,8 @@ static int read_table(pid_t pid, char **ret_text, size_t *ret_size)
 	char path[48];
 
 	if (pid == 0)
-		return file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret_text, ret_size);
+		return file_read_at(
+		        AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret_text, ret_size);
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
 	return file_read_at(AT_FDCWD, path, MOUNTINFO_MAX, ret_text, ret_size);
 }
@@ -182,8 +183,7 @@ static int root_stat(pid_t pid, struct root *ret_root)
 		return -errno;
 	ret_root->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
 	ret_root->unique = (sx.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
-	if (!ret_root->unique &&
-		statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
+	if (!ret_root->unique && statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
 		return -errno;
 	ret_root->mount_id = sx.stx_mnt_id;
 	return 0;
@@ -240,8 +240,7 @@ static struct overlay *root_verified(struct mounts *m, pid_t pid, const struct r
 	return NULL;
 }
 
-static void root_bind(
-	struct mounts *m, pid_t pid, const struct root *root, struct overlay *overlay)
+static void root_bind(struct mounts *m, pid_t pid, const struct root *root, struct overlay *overlay)
 {
 	pidns_learn(m->pidns, pid, overlay);
 	if (root->unique)
@@ -359,8 +358,7 @@ int mounts_scan_task(struct mounts *m, pid_t pid)
 	return r;
 }
 
-struct overlay *mounts_root_known(
-	struct mounts *m, pid_t pid, dev_t *ret_root_dev, bool *ret_known)
+struct overlay *mounts_root_known(struct mounts *m, pid_t pid, dev_t *ret_root_dev, bool *ret_known)
 {
 	struct overlay *overlay;
 	struct root root;

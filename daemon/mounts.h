@@ -23,8 +23,8 @@ struct mounts;
  * guard and to name it. @via: a task of the namespace it was seen in, 0 for our own. Runs on the
  * thread that found it, one call at a time.
  */
-typedef void (*mounts_found_fn)(struct overlay *overlay, const char *mountpoint, pid_t via, bool fresh,
-	void *userdata);
+typedef void (*mounts_found_fn)(
+        struct overlay *overlay, const char *mountpoint, pid_t via, bool fresh, void *userdata);
 
 struct mounts_context {
 	const struct config *config; /* borrowed; storage and runtime directories */
@@ -60,8 +60,8 @@ int mounts_scan_task(struct mounts *mounts, pid_t pid);
  */
 struct overlay *mounts_root_of(struct mounts *mounts, pid_t pid, dev_t *ret_root_dev);
 /* The same without opening anything: NULL also when a scan would be needed (*ret_known false). */
-struct overlay *mounts_root_known(struct mounts *mounts, pid_t pid, dev_t *ret_root_dev, bool *ret_known);
+struct overlay *mounts_root_known(
+        struct mounts *mounts, pid_t pid, dev_t *ret_root_dev, bool *ret_known);
 
 /* The pid namespaces of containers, learnt with their roots. */
 struct pidns_table *mounts_pidns(struct mounts *mounts);
-

@@ -43,8 +43,8 @@ static void *watch_main(void *userdata)
 {
 	struct mounts_watch *w = userdata;
 	struct pollfd fds[] = {
-		{.fd = w->stop, .events = POLLIN},
-		{.fd = w->group >= 0 ? w->group : mnt_monitor_get_fd(w->monitor), .events = POLLIN},
+	        {.fd = w->stop, .events = POLLIN},
+	        {.fd = w->group >= 0 ? w->group : mnt_monitor_get_fd(w->monitor), .events = POLLIN},
 	};
 	bool pending = false;
 

@@ -4,15 +4,15 @@
 #include "daemon/task.h"
 
 void naming_try(struct overlays *overlays, const struct config *config, struct faults *faults,
-	struct overlay *overlay, pid_t pid)
+        struct overlay *overlay, pid_t pid)
 {
 	struct cgroup_container claimed;
 	struct container_info info = {0};
 	const char *mountpoints[] = {overlay->mountpoint};
 	struct metadata_query query = {
-		.upper = overlay->upper ? overlay->upper->path : NULL,
-		.mountpoints = mountpoints,
-		.n_mountpoints = 1,
+	        .upper = overlay->upper ? overlay->upper->path : NULL,
+	        .mountpoints = mountpoints,
+	        .n_mountpoints = 1,
 	};
 
 	if (overlay->named || overlay->naming_attempts++ >= NAMING_ATTEMPTS_MAX)

@@ -17,4 +17,4 @@
  * deciding thread.
  */
 void naming_try(struct overlays *overlays, const struct config *config, struct faults *faults,
-	struct overlay *overlay, pid_t pid);
+        struct overlay *overlay, pid_t pid);

@@ -43,7 +43,9 @@ struct overlays {
 
 const char *mounter_name(enum mounter mounter)
 {
-	return mounter == MOUNTER_HOST ? "host" : mounter == MOUNTER_FOREIGN ? "foreign" : "unknown";
+	return mounter == MOUNTER_HOST      ? "host"
+	       : mounter == MOUNTER_FOREIGN ? "foreign"
+	                                    : "unknown";
 }
 
 int overlays_new(void (*free_index)(void *index), struct overlays **ret_overlays)
@@ -99,7 +101,7 @@ static void layer_put(struct overlays *o, struct layer *layer)
 	if (!layer || --layer->refs > 0)
 		return;
 	entry = layer->hash;
-	HASH_DEL(o->layers, entry);
+	HASH_DEL(o->layers, entry); /* NOLINT: the analyser loses uthash's own list */
 	if (layer->index && o->free_index)
 		o->free_index(layer->index);
 	backing_unref(layer->backing);
@@ -200,7 +202,7 @@ void overlays_free(struct overlays *o)
 	if (!o)
 		return;
 	HASH_ITER(hh, o->devs, entry, next)
-		overlay_retire(o, entry);
+	overlay_retire(o, entry);
 	pthread_rwlock_destroy(&o->lock);
 	free(o);
 }
@@ -210,7 +212,8 @@ static bool same_overlay(const struct overlay *overlay, const struct overlay_sig
 	return !strcmp(overlay->options, s->options) && (overlay->complete || !s->complete);
 }
 
-static int overlay_fill(struct overlays *o, struct overlay *overlay, const struct overlay_sighting *s)
+static int overlay_fill(
+        struct overlays *o, struct overlay *overlay, const struct overlay_sighting *s)
 {
 	overlay->dev = s->dev;
 	overlay->complete = s->complete;
@@ -247,7 +250,7 @@ static void overlay_refresh(struct overlay *overlay, const struct overlay_sighti
 }
 
 static int overlay_add(
-	struct overlays *o, const struct overlay_sighting *s, struct overlay **ret_overlay)
+        struct overlays *o, const struct overlay_sighting *s, struct overlay **ret_overlay)
 {
 	struct overlay *overlay = calloc(1, sizeof(*overlay));
 	struct dev_entry *entry = calloc(1, sizeof(*entry));
@@ -274,7 +277,8 @@ static int overlay_add(
 	return 1;
 }
 
-int overlays_sight(struct overlays *o, const struct overlay_sighting *s, struct overlay **ret_overlay)
+int overlays_sight(
+        struct overlays *o, const struct overlay_sighting *s, struct overlay **ret_overlay)
 {
 	struct dev_entry *entry = NULL;
 	int r;
@@ -295,7 +299,7 @@ int overlays_sight(struct overlays *o, const struct overlay_sighting *s, struct 
 }
 
 struct overlay *overlays_touch(struct overlays *o, dev_t dev, const char *options,
-	enum mounter mounter, uint64_t generation)
+        enum mounter mounter, uint64_t generation)
 {
 	struct dev_entry *entry = NULL;
 	struct overlay *overlay = NULL;
@@ -303,7 +307,7 @@ struct overlay *overlays_touch(struct overlays *o, dev_t dev, const char *option
 	pthread_rwlock_wrlock(&o->lock);
 	HASH_FIND(hh, o->devs, &dev, sizeof(dev), entry);
 	if (entry && entry->overlay->complete && !strcmp(entry->overlay->options, options) &&
-		(entry->overlay->mounter == MOUNTER_HOST || mounter != MOUNTER_HOST)) {
+	        (entry->overlay->mounter == MOUNTER_HOST || mounter != MOUNTER_HOST)) {
 		entry->overlay->seen = generation;
 		overlay = overlay_ref(entry->overlay);
 	}
@@ -385,7 +389,7 @@ void overlays_bind_mount(struct overlays *o, struct overlay *overlay, uint64_t m
 	HASH_FIND(hh, o->mounts, &mount_id, sizeof(mount_id), entry);
 	HASH_FIND(hh, o->devs, &overlay->dev, sizeof(overlay->dev), dev);
 	if (!entry && dev && dev->overlay == overlay &&
-		count_mounts(o, overlay) < OVERLAY_MOUNTS_MAX) {
+	        count_mounts(o, overlay) < OVERLAY_MOUNTS_MAX) {
 		entry = calloc(1, sizeof(*entry));
 		if (entry) {
 			entry->mount_id = mount_id;
@@ -399,7 +403,7 @@ void overlays_bind_mount(struct overlays *o, struct overlay *overlay, uint64_t m
 int layer_open(const struct layer *layer)
 {
 	return backing_open_by_handle(layer->backing, layer->handle.type, layer->handle.data,
-		layer->handle.size, O_RDONLY | O_DIRECTORY);
+	        layer->handle.size, O_RDONLY | O_DIRECTORY);
 }
 
 /*
@@ -414,7 +418,7 @@ static bool is_lower_of(const struct overlay *overlay, const struct layer *layer
 }
 
 static void consider(const struct overlay *asking, struct layer_entry *entry, size_t prefix,
-	struct layer_hit *hit)
+        struct layer_hit *hit)
 {
 	if (!entry)
 		return;
@@ -423,20 +427,20 @@ static void consider(const struct overlay *asking, struct layer_entry *entry, si
 		if (hit->role == LAYER_UPPER)
 			return;
 		*hit = (struct layer_hit){
-			.role = LAYER_UPPER, .overlay = entry->writer, .prefix = prefix};
+		        .role = LAYER_UPPER, .overlay = entry->writer, .prefix = prefix};
 		return;
 	}
 	if (hit->role == LAYER_UPPER || !entry->layer.trusted)
 		return;
 	if (is_lower_of(asking, &entry->layer))
 		*hit = (struct layer_hit){
-			.role = LAYER_LOWER, .prefix = prefix, .layer = &entry->layer};
+		        .role = LAYER_LOWER, .prefix = prefix, .layer = &entry->layer};
 	else if (hit->role != LAYER_LOWER)
 		*hit = (struct layer_hit){.role = LAYER_LOWER_OTHER, .prefix = prefix};
 }
 
 void overlays_locate(struct overlays *o, const char *path, const struct overlay *asking,
-	struct layer_hit *ret_hit)
+        struct layer_hit *ret_hit)
 {
 	struct layer_hit hit = {0};
 	size_t size = strlen(path);
@@ -454,8 +458,7 @@ void overlays_locate(struct overlays *o, const char *path, const struct overlay 
 /*
  * Names.
  */
-int overlay_info(
-	struct overlays *o, const struct overlay *overlay, struct container_info *ret_info)
+int overlay_info(struct overlays *o, const struct overlay *overlay, struct container_info *ret_info)
 {
 	int r;
 
@@ -477,7 +480,7 @@ void overlay_set_info(struct overlays *o, struct overlay *overlay, struct contai
 }
 
 void overlays_each(struct overlays *o, void (*fn)(const struct overlay *overlay, void *userdata),
-	void *userdata)
+        void *userdata)
 {
 	pthread_rwlock_rdlock(&o->lock);
 	for (const struct dev_entry *entry = o->devs; entry; entry = entry->hh.next)

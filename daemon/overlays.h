@@ -23,8 +23,8 @@
 #include <sys/types.h>
 #include <sys/vfs.h>
 
-#define OVERLAYS_MAX        16384u /* overlays known at a time */
-#define OVERLAY_MOUNTS_MAX  64u    /* unique mount ids remembered per overlay */
+#define OVERLAYS_MAX       16384u /* overlays known at a time */
+#define OVERLAY_MOUNTS_MAX 64u    /* unique mount ids remembered per overlay */
 
 enum mounter {
 	MOUNTER_UNKNOWN = 0,
@@ -42,14 +42,14 @@ struct layer_handle {
 };
 
 struct layer {
-	unsigned int refs; /* under the registry's lock */
-	char *path;        /* canonical host path */
+	unsigned int refs;       /* under the registry's lock */
+	char *path;              /* canonical host path */
 	struct backing *backing; /* a reference */
 	struct layer_handle handle;
-	unsigned int n_upper;   /* overlays that write here (upper or work) */
+	unsigned int n_upper; /* overlays that write here (upper or work) */
 	bool trusted;         /* vouches as a lower layer: of the host's or in storage */
-	void *index;            /* image_index.h; owned there, freed through overlays_new()'s hook */
-	void *hash;             /* registry internal */
+	void *index;          /* image_index.h; owned there, freed through overlays_new()'s hook */
+	void *hash;           /* registry internal */
 };
 
 struct overlay {
@@ -57,15 +57,16 @@ struct overlay {
 	dev_t dev; /* of the superblock; reused by the kernel after umount */
 	enum mounter mounter;
 	char *mountpoint; /* one of them, in the namespace where it was found */
-	struct layer *upper, *work; /* NULL for a read-only overlay, or when it could not be resolved */
+	struct layer *upper,
+	        *work; /* NULL for a read-only overlay, or when it could not be resolved */
 	struct layer **lowers;
 	size_t n_lowers;
-	bool userxattr;    /* overlayfs keeps its attributes under user.overlay. */
-	fsid_t fsid;       /* of statfs(2), set with the mark: tells it when st_dev does not */
-	bool complete;     /* every layer could be resolved */
-	char *options;     /* as the kernel gave them: equal text and dev are the same overlay */
+	bool userxattr;      /* overlayfs keeps its attributes under user.overlay. */
+	fsid_t fsid;         /* of statfs(2), set with the mark: tells it when st_dev does not */
+	bool complete;       /* every layer could be resolved */
+	char *options;       /* as the kernel gave them: equal text and dev are the same overlay */
 	_Atomic bool marked; /* overlay mark in place (guard.h) */
-	uint64_t seen;     /* generation of the last scan that saw it */
+	uint64_t seen;       /* generation of the last scan that saw it */
 	struct container_info info; /* under the registry's lock: use overlay_info() */
 	_Atomic bool named;
 	_Atomic unsigned int naming_attempts; /* naming.h */
@@ -106,14 +107,14 @@ struct overlay_sighting {
  * 0 (known), 1 (added), -ENOSPC past OVERLAYS_MAX, -ENOMEM. @ret_overlay is a reference.
  */
 int overlays_sight(struct overlays *overlays, const struct overlay_sighting *sighting,
-	struct overlay **ret_overlay);
+        struct overlay **ret_overlay);
 
 /*
  * The cheap way for an overlay that is known: marks it as seen and returns a reference, or NULL
  * when this sighting would tell more than is known and needs overlays_sight().
  */
 struct overlay *overlays_touch(struct overlays *overlays, dev_t dev, const char *options,
-	enum mounter mounter, uint64_t generation);
+        enum mounter mounter, uint64_t generation);
 
 /* Forgets overlays whose last sighting is older than @generation. Returns how many. */
 size_t overlays_sweep(struct overlays *overlays, uint64_t generation);
@@ -136,8 +137,8 @@ int layer_open(const struct layer *layer);
 enum layer_role {
 	LAYER_NONE = 0, /* in no layer */
 	LAYER_UPPER,
-	LAYER_LOWER,           /* of the asking overlay, and it vouches */
-	LAYER_LOWER_OTHER,     /* lower, but of no layer of the asking overlay */
+	LAYER_LOWER,       /* of the asking overlay, and it vouches */
+	LAYER_LOWER_OTHER, /* lower, but of no layer of the asking overlay */
 };
 
 struct layer_hit {
@@ -149,15 +150,16 @@ struct layer_hit {
 
 /* @asking: the overlay of the process that execs; may be NULL. */
 void overlays_locate(struct overlays *overlays, const char *path, const struct overlay *asking,
-	struct layer_hit *ret_hit);
+        struct layer_hit *ret_hit);
 
 /* A copy of the container's name as it is known now. 0 or -ENOMEM. */
 int overlay_info(
-	struct overlays *overlays, const struct overlay *overlay, struct container_info *ret_info);
+        struct overlays *overlays, const struct overlay *overlay, struct container_info *ret_info);
 /* Publishes a name; @info is taken. */
-void overlay_set_info(struct overlays *overlays, struct overlay *overlay, struct container_info *info);
+void overlay_set_info(
+        struct overlays *overlays, struct overlay *overlay, struct container_info *info);
 
 /* Calls @fn with each overlay (borrowed) under a read lock: no call back into the registry. */
-void overlays_each(struct overlays *overlays, void (*fn)(const struct overlay *overlay, void *userdata),
-	void *userdata);
+void overlays_each(struct overlays *overlays,
+        void (*fn)(const struct overlay *overlay, void *userdata), void *userdata);
 size_t overlays_count(struct overlays *overlays);

@@ -61,7 +61,7 @@ void pidns_table_free(struct pidns_table *table)
 	if (!table)
 		return;
 	HASH_ITER(hh, table->entries, entry, next)
-		entry_remove(table, entry);
+	entry_remove(table, entry);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
 }
@@ -91,7 +91,8 @@ void pidns_learn(struct pidns_table *table, pid_t pid, struct overlay *overlay)
 		return;
 	pthread_mutex_lock(&table->lock);
 	HASH_FIND(hh, table->entries, &ino, sizeof(ino), entry);
-	if (!entry && HASH_COUNT(table->entries) < PIDNS_MAX && (entry = calloc(1, sizeof(*entry)))) {
+	if (!entry && HASH_COUNT(table->entries) < PIDNS_MAX &&
+	        (entry = calloc(1, sizeof(*entry)))) {
 		entry->ino = ino;
 		entry->fd = TAKE_FD(fd);
 		entry->overlay_dev = overlay->dev;
@@ -101,7 +102,8 @@ void pidns_learn(struct pidns_table *table, pid_t pid, struct overlay *overlay)
 	pthread_mutex_unlock(&table->lock);
 }
 
-static struct overlay *entry_overlay(const struct pidns_table *table, const struct pidns_entry *entry)
+static struct overlay *entry_overlay(
+        const struct pidns_table *table, const struct pidns_entry *entry)
 {
 	struct overlay *overlay = overlays_by_dev(table->overlays, entry->overlay_dev);
 
@@ -118,7 +120,8 @@ struct overlay *pidns_overlay_of(struct pidns_table *table, pid_t pid)
 	ino_t ino = 0;
 	int fd = open_pidns(pid, &ino);
 
-	for (unsigned int depth = 0; fd >= 0 && depth <= PIDNS_DEPTH_MAX && ino != table->own; depth++) {
+	for (unsigned int depth = 0; fd >= 0 && depth <= PIDNS_DEPTH_MAX && ino != table->own;
+	        depth++) {
 		struct pidns_entry *entry = NULL;
 		int parent;
 

@@ -56,7 +56,7 @@ static int set_layer_path(struct probe_result *result, size_t prefix)
  * The lower inode of a copied-up file, if it lies in a layer of @overlay: opened for reading.
  */
 static int open_lower(struct probe_context *c, const struct overlay *overlay,
-	const struct overlay_handle *handle, char **ret_path)
+        const struct overlay_handle *handle, char **ret_path)
 {
 	const struct backing *tried = NULL;
 
@@ -69,8 +69,8 @@ static int open_lower(struct probe_context *c, const struct overlay *overlay,
 		if (backing == tried)
 			continue;
 		tried = backing;
-		fd = backing_open_by_handle(
-			backing, handle->real_type, handle->real, handle->real_size, O_RDONLY | O_NONBLOCK);
+		fd = backing_open_by_handle(backing, handle->real_type, handle->real,
+		        handle->real_size, O_RDONLY | O_NONBLOCK);
 		if (fd < 0 || backing_path_of(backing, fd, &path) < 0)
 			continue;
 		overlays_locate(c->overlays, path, overlay, &hit);
@@ -83,8 +83,8 @@ static int open_lower(struct probe_context *c, const struct overlay *overlay,
 	return -ENOENT;
 }
 
-static int set_lower(struct probe_context *c, const struct overlay_handle *handle,
-	struct probe_result *result)
+static int set_lower(
+        struct probe_context *c, const struct overlay_handle *handle, struct probe_result *result)
 {
 	_cleanup_free_ char *path = NULL;
 	mode_t mode;
@@ -101,8 +101,8 @@ static void classify_upper(struct probe_context *c, int fd, struct probe_result 
 	uint8_t value[ORIGIN_XATTR_MAX];
 	struct overlay_handle handle;
 	ssize_t n = fgetxattr(fd,
-		result->overlay->userxattr ? "user.overlay.origin" : "trusted.overlay.origin", value,
-		sizeof(value));
+	        result->overlay->userxattr ? "user.overlay.origin" : "trusted.overlay.origin",
+	        value, sizeof(value));
 
 	if (n < 0) {
 		result->origin = errno == ENODATA ? ORIGIN_DROPPED : ORIGIN_UNKNOWN;
@@ -144,7 +144,7 @@ static void classify_outside(struct probe_context *c, pid_t pid, struct probe_re
 
 /* @asking is taken. */
 static int classify_real(struct probe_context *c, const struct backing *backing, int fd, pid_t pid,
-	struct overlay *asking, struct probe_result *result)
+        struct overlay *asking, struct probe_result *result)
 {
 	struct layer_hit hit;
 	int r = backing_path_of(backing, fd, &result->host_path);
@@ -183,23 +183,24 @@ union handle_buffer {
 };
 
 static int overlay_handle_of(int fd, union handle_buffer *buffer, struct overlay_handle *ret_handle,
-	enum overlay_handle_result *ret_result)
+        enum overlay_handle_result *ret_result)
 {
 	int mount_id;
 
 	buffer->handle.handle_bytes = MAX_HANDLE_SZ;
 	/* Before 6.5 the flag is unknown, before 6.6 an overlay has no handles. */
-	if (name_to_handle_at(fd, "", &buffer->handle, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID) < 0)
+	if (name_to_handle_at(fd, "", &buffer->handle, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID) <
+	        0)
 		return errno == EINVAL || errno == EOPNOTSUPP ? -ENOTSUP : -errno;
 	if (buffer->handle.handle_type != OVERLAY_HANDLE_TYPE)
 		return -ENOTSUP; /* overlay on overlay, or rootless: it does not tell its layer */
 	*ret_result = overlay_handle_parse(
-		buffer->handle.f_handle, buffer->handle.handle_bytes, ret_handle);
+	        buffer->handle.f_handle, buffer->handle.handle_bytes, ret_handle);
 	return 0;
 }
 
-static int set_upper(struct probe_context *c, const struct overlay_handle *handle,
-	struct probe_result *result)
+static int set_upper(
+        struct probe_context *c, const struct overlay_handle *handle, struct probe_result *result)
 {
 	const struct overlay *overlay = result->overlay;
 	struct layer_hit hit;
@@ -209,7 +210,7 @@ static int set_upper(struct probe_context *c, const struct overlay_handle *handl
 	if (!overlay->upper)
 		return -ENOENT;
 	result->real_fd = backing_open_by_handle(overlay->upper->backing, handle->real_type,
-		handle->real, handle->real_size, O_RDONLY | O_NONBLOCK);
+	        handle->real, handle->real_size, O_RDONLY | O_NONBLOCK);
 	if (result->real_fd < 0)
 		return result->real_fd;
 	r = file_identity_of(result->real_fd, &result->identity, &mode);
@@ -223,8 +224,8 @@ static int set_upper(struct probe_context *c, const struct overlay_handle *handl
 }
 
 /* The lower inode behind an overlay inode: untouched when it has the same birth and change time. */
-static int compare_lower(struct probe_context *c, const struct overlay_handle *handle,
-	struct probe_result *result)
+static int compare_lower(
+        struct probe_context *c, const struct overlay_handle *handle, struct probe_result *result)
 {
 	const struct file_identity *lower = &result->lower_identity, *seen = &result->identity;
 	_cleanup_free_ char *path = NULL;
@@ -244,7 +245,7 @@ static int compare_lower(struct probe_context *c, const struct overlay_handle *h
 	if (r < 0)
 		return r;
 	if (lower->ctime_ns == seen->ctime_ns && lower->btime_ns == seen->btime_ns &&
-		lower->btime_ns != 0) {
+	        lower->btime_ns != 0) {
 		result->origin = ORIGIN_IMAGE;
 		return 0;
 	}
@@ -341,8 +342,8 @@ static bool is_overlay(int fd)
 }
 
 /* What an overlay event leaves open is settled as unknown, which nobody vouches for. */
-static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
-	struct probe_result *result)
+static int probe_overlay(
+        struct probe_context *c, int fd, pid_t pid, bool full, struct probe_result *result)
 {
 	int r;
 
@@ -372,7 +373,7 @@ static int probe_overlay(struct probe_context *c, int fd, pid_t pid, bool full,
 }
 
 static int probe_backing(struct probe_context *c, const struct backing *backing, int fd, pid_t pid,
-	struct probe_result *result)
+        struct probe_result *result)
 {
 	struct overlay *asking;
 	dev_t root_dev;
@@ -387,7 +388,7 @@ static int probe_backing(struct probe_context *c, const struct backing *backing,
 }
 
 static int probe_backing_quick(struct probe_context *c, const struct backing *backing, int fd,
-	pid_t pid, struct probe_result *result)
+        pid_t pid, struct probe_result *result)
 {
 	struct overlay *asking;
 	struct layer_hit hit;
@@ -463,7 +464,8 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 		return -ENOENT;
 	r = overlay_handle_of(fd, &buffer, &handle, &kind);
 	if (r < 0 || kind != OVERLAY_HANDLE_UPPER || set_upper(c, &handle, result) < 0)
-		result->path = event_path(fd); /* copied up, or nested: known by the overlay's inode */
+		result->path =
+		        event_path(fd); /* copied up, or nested: known by the overlay's inode */
 	return 0;
 }
 

@@ -25,20 +25,20 @@ struct probe_context {
  *  lower_fd  the lower file that a copied-up one came from: its content is to be compared
  */
 struct probe_result {
-	enum origin origin;     /* UNKNOWN until told; a copied-up file stays UNKNOWN with compare */
-	bool compare;           /* copied up: copied or modified is decided by content */
+	enum origin origin; /* UNKNOWN until told; a copied-up file stays UNKNOWN with compare */
+	bool compare;       /* copied up: copied or modified is decided by content */
 	bool other_image;
 	bool upper;
-	bool by_overlay;        /* the event is an overlay mark's */
-	bool settled;           /* false: the quick probe could not tell, ask the full one */
+	bool by_overlay; /* the event is an overlay mark's */
+	bool settled;    /* false: the quick probe could not tell, ask the full one */
 	int real_fd;
 	int lower_fd;
 	struct file_identity lower_identity;
 	struct file_identity identity; /* of the real inode where it is known */
 	mode_t mode;
 	struct overlay *overlay; /* the container's; a reference or NULL */
-	char *path;      /* in the container; NULL when unknown */
-	char *host_path; /* canonical; NULL when unknown */
+	char *path;              /* in the container; NULL when unknown */
+	char *host_path;         /* canonical; NULL when unknown */
 };
 
 void probe_result_done(struct probe_context *context, struct probe_result *result);

@@ -18,7 +18,8 @@ enum record_type {
 
 struct record {
 	enum record_type type;
-	struct exec_facts facts; /* EXEC; DROP and DROP_DIGEST: identity, paths, container, digest */
+	struct exec_facts
+	        facts; /* EXEC; DROP and DROP_DIGEST: identity, paths, container, digest */
 	struct policy_decision decision; /* EXEC; its rule is borrowed from @ruling */
 	struct ruling *ruling;           /* EXEC; a reference */
 	enum fault fault;                /* EXEC; NONE when it was decided */

@@ -45,8 +45,8 @@ struct recorder {
 	void *follow_userdata;
 };
 
-int recorder_new(const struct recorder_context *context, struct store *store,
-	struct recorder **ret_recorder)
+int recorder_new(
+        const struct recorder_context *context, struct store *store, struct recorder **ret_recorder)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
@@ -93,7 +93,8 @@ uint64_t recorder_alerts(const struct recorder *r)
 	return r->alerts;
 }
 
-void recorder_follow(struct recorder *r, void (*fn)(const char *line, void *userdata), void *userdata)
+void recorder_follow(
+        struct recorder *r, void (*fn)(const char *line, void *userdata), void *userdata)
 {
 	pthread_mutex_lock(&r->lock);
 	r->follow = fn;
@@ -174,18 +175,18 @@ static void write_drop(struct recorder *r, const struct record *record)
 {
 	const struct exec_facts *f = &record->facts;
 	struct store_drop drop = {
-		.identity = f->identity,
-		.container_key = f->has_container ? f->container.key : NULL,
-		.container = f->has_container ? &f->container : NULL,
-		.path = f->path ?: "",
-		.host_path = f->host_path,
-		.kind = f->kind,
-		.writer_gone = record->writer_gone,
-		.writer_pid = record->writer.pid,
-		.writer_uid = record->writer.uid,
-		.writer_exe = record->writer.exepath,
-		.writer_cmdline = record->writer.cmdline,
-		.time_ns = f->time_ns,
+	        .identity = f->identity,
+	        .container_key = f->has_container ? f->container.key : NULL,
+	        .container = f->has_container ? &f->container : NULL,
+	        .path = f->path ?: "",
+	        .host_path = f->host_path,
+	        .kind = f->kind,
+	        .writer_gone = record->writer_gone,
+	        .writer_pid = record->writer.pid,
+	        .writer_uid = record->writer.uid,
+	        .writer_exe = record->writer.exepath,
+	        .writer_cmdline = record->writer.cmdline,
+	        .time_ns = f->time_ns,
 	};
 	int64_t id;
 
@@ -199,7 +200,7 @@ static void write_drop_digest(struct recorder *r, const struct record *record)
 
 	if (error == 0)
 		error = store_drop_set_digest(r->store, drop.id, &record->facts.identity,
-			&record->facts.digest, record->mutable_file);
+		        &record->facts.digest, record->mutable_file);
 	if (error != STORE_E_NOTFOUND) /* written again, or removed, meanwhile */
 		(void)stored(r, error, "digest of a drop");
 }
@@ -231,23 +232,23 @@ static bool is_critical(enum verdict verdict)
 }
 
 static int64_t store_event_of(struct recorder *r, const struct record *record, const char *uid,
-	const struct drop_info *drop, const char *line)
+        const struct drop_info *drop, const char *line)
 {
 	const struct exec_facts *f = &record->facts;
 	struct store_event event = {
-		.uid = uid,
-		.time_ns = f->time_ns,
-		.verdict = record->decision.verdict,
-		.reason = record->decision.reason,
-		.origin = f->origin,
-		.container = f->has_container ? &f->container : NULL,
-		.path = f->path ?: "",
-		.has_digest = f->has_digest,
-		.digest = f->digest,
-		.drop_id = drop->known ? drop->id : 0,
-		.count = 1,
-		.last_ns = f->time_ns,
-		.alert = line,
+	        .uid = uid,
+	        .time_ns = f->time_ns,
+	        .verdict = record->decision.verdict,
+	        .reason = record->decision.reason,
+	        .origin = f->origin,
+	        .container = f->has_container ? &f->container : NULL,
+	        .path = f->path ?: "",
+	        .has_digest = f->has_digest,
+	        .digest = f->digest,
+	        .drop_id = drop->known ? drop->id : 0,
+	        .count = 1,
+	        .last_ns = f->time_ns,
+	        .alert = line,
 	};
 	int64_t id = 0;
 
@@ -259,11 +260,11 @@ static void learn(struct recorder *r, const struct record *record)
 	const struct exec_facts *f = &record->facts;
 	const char *scope = f->has_container ? ruling_scope(&f->container) : "";
 	struct grant grant = {
-		.kind = GRANT_LEARNED,
-		.digest = f->digest,
-		.image = (char *)(uintptr_t)scope,
-		.path = f->path,
-		.created_ns = f->time_ns,
+	        .kind = GRANT_LEARNED,
+	        .digest = f->digest,
+	        .image = (char *)(uintptr_t)scope,
+	        .path = f->path,
+	        .created_ns = f->time_ns,
 	};
 
 	if (!record->decision.learn || !f->has_digest)
@@ -276,23 +277,23 @@ static void report(struct recorder *r, const struct record *record, struct drop_
 	_cleanup_free_ char *line = NULL;
 	char uid[32];
 	struct alert_input input = {
-		.facts = &record->facts,
-		.decision = &record->decision,
-		.drop = drop,
-		.hostname = r->hostname,
-		.user_name = record->facts.process.user
-				     ?: (record->facts.process.uid == 0 ? "root" : NULL),
-		.event_id = uid,
-		.fault = record->fault == FAULT_NONE ? NULL : fault_name(record->fault),
-		.count = 1,
-		.utc_offset_s = utc_offset(record->facts.time_ns),
+	        .facts = &record->facts,
+	        .decision = &record->decision,
+	        .drop = drop,
+	        .hostname = r->hostname,
+	        .user_name = record->facts.process.user
+	                             ?: (record->facts.process.uid == 0 ? "root" : NULL),
+	        .event_id = uid,
+	        .fault = record->fault == FAULT_NONE ? NULL : fault_name(record->fault),
+	        .count = 1,
+	        .utc_offset_s = utc_offset(record->facts.time_ns),
 	};
 	json_t *alert;
 	int64_t id;
 
 	snprintf(uid, sizeof(uid), "%011llx-%06llx",
-		(unsigned long long)(record->facts.time_ns / NS_PER_MSEC),
-		(unsigned long long)(++r->sequence & 0xffffff));
+	        (unsigned long long)(record->facts.time_ns / NS_PER_MSEC),
+	        (unsigned long long)(++r->sequence & 0xffffff));
 	alert = alert_to_json(&input);
 	line = alert ? alert_to_line(alert) : NULL;
 	if (!line) {
@@ -316,8 +317,8 @@ static void write_exec(struct recorder *r, const struct record *record)
 		drop.known = false;
 	/* The verdict's digest completes a drop that was still open when the watcher looked. */
 	if (drop.known && record->facts.has_digest)
-		(void)store_drop_set_digest(r->store, drop.id, &record->facts.identity,
-			&record->facts.digest, false);
+		(void)store_drop_set_digest(
+		        r->store, drop.id, &record->facts.identity, &record->facts.digest, false);
 	report(r, record, &drop);
 	learn(r, record);
 }
@@ -349,9 +350,9 @@ static void store_window(const struct window_state *state, void *userdata)
 		return;
 	if (state->event_row != 0)
 		(void)stored(r,
-			store_event_update(
-				r->store, state->event_row, state->count, state->last_ns, line),
-			"count of an event");
+		        store_event_update(
+		                r->store, state->event_row, state->count, state->last_ns, line),
+		        "count of an event");
 	if (state->closing)
 		emit(r, line, is_critical(state->verdict));
 }

@@ -31,7 +31,7 @@ struct recorder_context {
 
 /* @store is taken (READ_WRITE). */
 int recorder_new(const struct recorder_context *context, struct store *store,
-	struct recorder **ret_recorder);
+        struct recorder **ret_recorder);
 int recorder_start(struct recorder *recorder);
 /* Writes what is queued, then ends the thread. */
 void recorder_stop(struct recorder *recorder);
@@ -59,4 +59,5 @@ uint64_t recorder_alerts(const struct recorder *recorder);
  * Those who follow events: @fn gets each alert line on the recorder thread and must not block.
  * Only one at a time (the control thread, which serves all its followers).
  */
-void recorder_follow(struct recorder *recorder, void (*fn)(const char *line, void *userdata), void *userdata);
+void recorder_follow(
+        struct recorder *recorder, void (*fn)(const char *line, void *userdata), void *userdata);

@@ -108,7 +108,7 @@ static int add_grant(struct ruling *r, const struct grant *grant)
 }
 
 int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-	const struct grant *grants, size_t n_grants, struct ruling **ret_ruling)
+        const struct grant *grants, size_t n_grants, struct ruling **ret_ruling)
 {
 	struct ruling *ruling = calloc(1, sizeof(*ruling));
 	int r = 0;
@@ -209,12 +209,12 @@ static bool in_scope(const struct vouching *v, const struct container_info *cont
 }
 
 unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
-	const struct container_info *container, int64_t now_ns)
+        const struct container_info *container, int64_t now_ns)
 {
 	static const unsigned int bits[_GRANT_MAX] = {
-		[GRANT_APPROVED] = VOUCH_APPROVED,
-		[GRANT_LEARNED] = VOUCH_LEARNED,
-		[GRANT_DENIED] = VOUCH_DENYLISTED,
+	        [GRANT_APPROVED] = VOUCH_APPROVED,
+	        [GRANT_LEARNED] = VOUCH_LEARNED,
+	        [GRANT_DENIED] = VOUCH_DENYLISTED,
 	};
 	struct vouching_entry *entry = NULL;
 	unsigned int vouches = VOUCH_NONE;
@@ -230,7 +230,7 @@ unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *di
 }
 
 void ruling_decide(const struct ruling *ruling, const struct policy_input *input,
-	struct policy_decision *ret_decision)
+        struct policy_decision *ret_decision)
 {
 	struct policy_settings settings = ruling->shared->config->policy;
 
@@ -239,7 +239,7 @@ void ruling_decide(const struct ruling *ruling, const struct policy_input *input
 }
 
 void ruling_decide_fault(
-	const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision)
+        const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision)
 {
 	struct policy_settings settings = ruling->shared->config->policy;
 

@@ -27,7 +27,7 @@ const struct config *shared_config_get(const struct shared_config *shared);
 
 /* @shared is referenced; @grants are copied. 0 or -ENOMEM. */
 int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-	const struct grant *grants, size_t n_grants, struct ruling **ret_ruling);
+        const struct grant *grants, size_t n_grants, struct ruling **ret_ruling);
 struct ruling *ruling_ref(struct ruling *ruling);
 void ruling_unref(struct ruling *ruling);
 
@@ -44,16 +44,16 @@ bool ruling_denylist_empty(const struct ruling *ruling);
  * enum vouch. Grants of a container without an image are scoped by its key.
  */
 unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
-	const struct container_info *container, int64_t now_ns);
+        const struct container_info *container, int64_t now_ns);
 
 /* The scope under which something learned in @container is granted: its image, else its key. */
 const char *ruling_scope(const struct container_info *container);
 
 /* Decides by this ruling. The rule in @ret_decision is borrowed from it. */
 void ruling_decide(const struct ruling *ruling, const struct policy_input *input,
-	struct policy_decision *ret_decision);
+        struct policy_decision *ret_decision);
 void ruling_decide_fault(
-	const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision);
+        const struct ruling *ruling, int64_t now_ns, struct policy_decision *ret_decision);
 
 /* The one in force. */
 struct rulings;

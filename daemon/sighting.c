@@ -16,11 +16,11 @@
 
 /* The runtimes' defaults; k3s and RKE2 keep a containerd of their own. */
 static const char *const default_storage[] = {
-	"/var/lib/containers/storage",
-	"/var/lib/docker",
-	"/var/lib/containerd",
-	"/var/lib/rancher/k3s/agent/containerd",
-	"/var/lib/rancher/rke2/agent/containerd",
+        "/var/lib/containers/storage",
+        "/var/lib/docker",
+        "/var/lib/containerd",
+        "/var/lib/rancher/k3s/agent/containerd",
+        "/var/lib/rancher/rke2/agent/containerd",
 };
 
 /* Below a storage directory, where relative lowerdir entries start. */
@@ -29,7 +29,8 @@ static const char *const relative_bases[] = {"overlay", "overlay2", "."};
 /* Rootless podman keeps its layers here, below a home directory. */
 #define ROOTLESS_STORAGE "/.local/share/containers/storage/"
 
-static int storage_add(struct storage_paths *paths, const char *path, struct backing_table *backings)
+static int storage_add(
+        struct storage_paths *paths, const char *path, struct backing_table *backings)
 {
 	_cleanup_free_ char *copy = NULL, *canonical = NULL;
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -47,8 +48,8 @@ static int storage_add(struct storage_paths *paths, const char *path, struct bac
 	return 0;
 }
 
-int storage_paths_init(struct storage_paths *paths, const struct config *config,
-	struct backing_table *backings)
+int storage_paths_init(
+        struct storage_paths *paths, const struct config *config, struct backing_table *backings)
 {
 	const char *const *source = (const char *const *)config->storage;
 	size_t n = config->n_storage;
@@ -145,7 +146,7 @@ static int read_handle(int fd, struct layer_handle *ret_handle)
 
 /* sighted_done() frees, also what a failure has left. */
 static int resolve(
-	const struct sighting_source *source, const char *path, struct sighted_layer *ret_layer)
+        const struct sighting_source *source, const char *path, struct sighted_layer *ret_layer)
 {
 	_cleanup_close_ int fd = open_layer(source, path);
 	char *canonical = NULL;
@@ -208,7 +209,7 @@ static void resolved_done(struct resolved *r)
 }
 
 static int resolve_all(const struct sighting_source *source, const struct overlay_options *options,
-	struct resolved *ret)
+        struct resolved *ret)
 {
 	ret->lowers = calloc(options->n_lowers, sizeof(ret->lowers[0]));
 	if (!ret->lowers)
@@ -235,7 +236,7 @@ static int resolve_all(const struct sighting_source *source, const struct overla
 }
 
 int sighting_register(const struct sighting_source *source, struct overlays *overlays,
-	struct overlay **ret_overlay)
+        struct overlay **ret_overlay)
 {
 	_cleanup_(overlay_options_done) struct overlay_options options = {0};
 	_cleanup_(resolved_done) struct resolved resolved = {0};
@@ -249,17 +250,17 @@ int sighting_register(const struct sighting_source *source, struct overlays *ove
 	if (r < 0)
 		return r;
 	sighting = (struct overlay_sighting){
-		.dev = source->dev,
-		.mounter = source->mounter,
-		.mountpoint = source->mountpoint,
-		.options = source->options,
-		.upper = resolved.upper,
-		.work = resolved.work,
-		.lowers = resolved.lowers,
-		.n_lowers = resolved.n,
-		.complete = resolved.complete,
-		.userxattr = options.userxattr,
-		.generation = source->generation,
+	        .dev = source->dev,
+	        .mounter = source->mounter,
+	        .mountpoint = source->mountpoint,
+	        .options = source->options,
+	        .upper = resolved.upper,
+	        .work = resolved.work,
+	        .lowers = resolved.lowers,
+	        .n_lowers = resolved.n,
+	        .complete = resolved.complete,
+	        .userxattr = options.userxattr,
+	        .generation = source->generation,
 	};
 	return overlays_sight(overlays, &sighting, ret_overlay);
 }

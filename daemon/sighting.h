@@ -17,8 +17,8 @@ struct storage_paths {
 };
 
 /* Directories that do not exist are left out. 0 or -ENOMEM. */
-int storage_paths_init(struct storage_paths *paths, const struct config *config,
-	struct backing_table *backings);
+int storage_paths_init(
+        struct storage_paths *paths, const struct config *config, struct backing_table *backings);
 void storage_paths_done(struct storage_paths *paths);
 
 struct sighting_source {
@@ -33,4 +33,4 @@ struct sighting_source {
 
 /* 0 known, 1 new, or -errno. @ret_overlay is a reference. */
 int sighting_register(const struct sighting_source *source, struct overlays *overlays,
-	struct overlay **ret_overlay);
+        struct overlay **ret_overlay);

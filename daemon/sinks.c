@@ -63,8 +63,9 @@ static int fill(struct sinks *sinks, const struct config *config)
 		struct sink *sink = &sinks->items[sinks->n];
 
 		if (output->type == OUTPUT_HTTP) {
-			log_warning("outputs: http is not served by this release; use a file output "
-				    "and a shipper");
+			log_warning(
+			        "outputs: http is not served by this release; use a file output "
+			        "and a shipper");
 			continue;
 		}
 		*sink = (struct sink){.type = output->type, .fd = -1};
@@ -120,8 +121,8 @@ int sinks_reload(struct sinks *sinks, const struct config *config)
 static int write_line(int fd, const char *line)
 {
 	struct iovec parts[] = {
-		{.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
-		{.iov_base = (void *)(uintptr_t)"\n", .iov_len = 1},
+	        {.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
+	        {.iov_base = (void *)(uintptr_t) "\n", .iov_len = 1},
 	};
 	ssize_t n = writev(fd, parts, 2);
 
@@ -140,8 +141,8 @@ static int emit(struct sink *sink, const char *line, bool critical)
 			sink->fd = open_file(sink->path);
 		return sink->fd < 0 ? -EIO : write_line(sink->fd, line);
 	case OUTPUT_JOURNALD:
-		return sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", critical ? LOG_CRIT : LOG_NOTICE,
-			"SYSLOG_IDENTIFIER=execward", NULL);
+		return sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i",
+		        critical ? LOG_CRIT : LOG_NOTICE, "SYSLOG_IDENTIFIER=execward", NULL);
 	case OUTPUT_SYSLOG:
 		syslog(LOG_DAEMON | (critical ? LOG_CRIT : LOG_NOTICE), "%s", line);
 		return 0;

@@ -96,8 +96,10 @@ static int read_stat(pid_t pid, struct stat_fields *ret)
 
 	if (!p)
 		return -ESRCH;
-	if (sscanf(p + 1, " %c %ld %ld %ld %ld %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		    &state, &ret->ppid, &pgrp, &ret->session, &ret->tty, &ret->start_ticks) != 6)
+	if (sscanf(p + 1,
+	            " %c %ld %ld %ld %ld %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+	            "%llu",
+	            &state, &ret->ppid, &pgrp, &ret->session, &ret->tty, &ret->start_ticks) != 6)
 		return -EINVAL;
 	return 0;
 }
@@ -213,9 +215,9 @@ static int read_argv_address(pid_t pid, uint64_t *ret_argv)
 	long nr;
 
 	if (!text || sscanf(text,
-			     "%ld 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64
-			     " 0x%" SCNx64,
-			     &nr, &args[0], &args[1], &args[2], &args[3], &args[4], &args[5]) != 7)
+	                     "%ld 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64 " 0x%" SCNx64
+	                     " 0x%" SCNx64 " 0x%" SCNx64,
+	                     &nr, &args[0], &args[1], &args[2], &args[3], &args[4], &args[5]) != 7)
 		return -ENODATA;
 	if (nr != NR_EXECVE && nr != NR_EXECVEAT)
 		return -ENODATA; /* a 32-bit task, or a kernel worker */
@@ -268,8 +270,8 @@ void task_read_exec_args(pid_t pid, char **ret_argv0, char **ret_args)
 		uint64_t address = 0;
 
 		if (read_memory(pid, argv + i * sizeof(address), &address, sizeof(address)) !=
-				(ssize_t)sizeof(address) ||
-			!address)
+		                (ssize_t)sizeof(address) ||
+		        !address)
 			break;
 		size += read_argument(pid, address, text + size, TEXT_MAX - size);
 	}

@@ -14,8 +14,8 @@
 #define TASK_ARGS_MAX 256u /* arguments of a new program that are read */
 
 /*
- * Fills @ret_process with what can be read of @pid. @pidfd (or negative) is checked afterwards: when
- * the process has exited meanwhile, what was read may be another's, and -ESRCH is returned.
+ * Fills @ret_process with what can be read of @pid. @pidfd (or negative) is checked afterwards:
+ * when the process has exited meanwhile, what was read may be another's, and -ESRCH is returned.
  */
 int task_read(pid_t pid, int pidfd, struct process_info *ret_process);
 

@@ -132,8 +132,8 @@ static void *reader_main(void *userdata)
 {
 	struct verdicts *v = userdata;
 	struct pollfd fds[] = {
-		{.fd = v->context.groups->verdicts, .events = POLLIN},
-		{.fd = v->wake, .events = POLLIN},
+	        {.fd = v->context.groups->verdicts, .events = POLLIN},
+	        {.fd = v->wake, .events = POLLIN},
 	};
 
 	thread_hurry(); /* an exec waits for this thread */

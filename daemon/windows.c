@@ -103,14 +103,14 @@ static struct window *find(const struct windows *w, const struct record *record)
 }
 
 /*
- * With marks on an overlay and on the filesystem below it, one exec that is let through raises twice,
- * the overlay first: the same task and file, seen by the other mark, at once.
+ * With marks on an overlay and on the filesystem below it, one exec that is let through raises
+ * twice, the overlay first: the same task and file, seen by the other mark, at once.
  */
 static bool is_echo(struct window *window, const struct record *record)
 {
 	if (!window->last_by_overlay || record->by_overlay ||
-		window->last_pid != record->facts.process.pid ||
-		record->facts.time_ns - window->last_ns > ECHO_NS)
+	        window->last_pid != record->facts.process.pid ||
+	        record->facts.time_ns - window->last_ns > ECHO_NS)
 		return false;
 	window->last_by_overlay = false;
 	return true;
@@ -135,8 +135,7 @@ bool windows_count(struct windows *w, const struct record *record, int64_t windo
 	return true;
 }
 
-void windows_open(
-	struct windows *w, const struct record *record, json_t *alert, int64_t event_row)
+void windows_open(struct windows *w, const struct record *record, json_t *alert, int64_t event_row)
 {
 	struct window *window = find(w, record);
 
@@ -169,7 +168,7 @@ static void bring_up_to_date(const struct window *window)
 }
 
 void windows_flush(struct windows *w, int64_t now_ns,
-	void (*fn)(const struct window_state *state, void *userdata), void *userdata)
+        void (*fn)(const struct window_state *state, void *userdata), void *userdata)
 {
 	struct window *window, *next;
 
@@ -177,12 +176,12 @@ void windows_flush(struct windows *w, int64_t now_ns,
 	{
 		bool over = window->end_ns <= now_ns;
 		struct window_state state = {
-			.alert = window->alert,
-			.event_row = window->event_row,
-			.count = window->count,
-			.last_ns = window->last_ns,
-			.verdict = (enum verdict)window->key.verdict,
-			.closing = over && window->count > 1,
+		        .alert = window->alert,
+		        .event_row = window->event_row,
+		        .count = window->count,
+		        .last_ns = window->last_ns,
+		        .verdict = (enum verdict)window->key.verdict,
+		        .closing = over && window->count > 1,
 		};
 
 		if (window->dirty || state.closing) {

@@ -20,7 +20,7 @@ void windows_free(struct windows *windows);
 bool windows_count(struct windows *windows, const struct record *record, int64_t window_ns);
 /* Opens a window for a record that was reported just now. @alert is taken. */
 void windows_open(
-	struct windows *windows, const struct record *record, json_t *alert, int64_t event_row);
+        struct windows *windows, const struct record *record, json_t *alert, int64_t event_row);
 
 struct window_state {
 	const json_t *alert; /* with its count brought up to date; borrowed */
@@ -33,7 +33,7 @@ struct window_state {
 
 /* Hands on what was counted since the last call, and closes what has ended by @now_ns. */
 void windows_flush(struct windows *windows, int64_t now_ns,
-	void (*fn)(const struct window_state *state, void *userdata), void *userdata);
+        void (*fn)(const struct window_state *state, void *userdata), void *userdata);
 
 bool windows_pending(const struct windows *windows);
 bool windows_dirty(const struct windows *windows);

@@ -36,17 +36,20 @@ static int watch_way(int inotify, const char *dir)
 	return 0;
 }
 
-/* Sleeps until something was made on the way, at most @max_ms (negative: no limit of its own). */
-static int wait_change(int inotify, int64_t until_ns, int max_ms)
+/*
+ * Sleeps until something was made on the way to the socket. With @connected that is no news, and
+ * others may be busy in those directories: then it is a short time.
+ */
+static int wait_change(int inotify, bool connected, int64_t until_ns)
 {
-	struct pollfd fd = {.fd = inotify, .events = POLLIN};
+	struct pollfd fd = {.fd = connected ? -1 : inotify, .events = POLLIN};
 	int64_t left_ms = (until_ns - clock_monotonic_ns()) / NS_PER_MSEC + 1;
 	char events[4096];
 
 	if (until_ns <= clock_monotonic_ns())
 		return -ETIMEDOUT;
-	if (max_ms >= 0 && left_ms > max_ms)
-		left_ms = max_ms;
+	if (connected && left_ms > ASK_AGAIN_MS)
+		left_ms = ASK_AGAIN_MS;
 	if (poll(&fd, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms) < 0 && errno != EINTR)
 		return -errno;
 	while (read(inotify, events, sizeof(events)) > 0)
@@ -101,7 +104,7 @@ int wait_ready(const struct tool *tool, int64_t until_ns, json_t **ret_status)
 		if (r == 0 || r == -ETIMEDOUT || r == -EACCES || r == -ENAMETOOLONG)
 			return r;
 		/* One that listens but is not ready, or has just gone, is asked again. */
-		r = wait_change(inotify, until_ns, connected ? ASK_AGAIN_MS : -1);
+		r = wait_change(inotify, connected, until_ns);
 		if (r < 0)
 			return r;
 	}

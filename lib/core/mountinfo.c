@@ -153,7 +153,7 @@ static int parse_tail(const char **p, const char *end, struct mountinfo_line *li
 	if (r < 0)
 		return r;
 	field = next_field(p, end, &size);
-	if (!field)
+	if (!field || size == 0) /* "rw" or "ro" at least */
 		return -EINVAL;
 	line->options = strndup(field, size);
 	return line->options ? 0 : -ENOMEM;

@@ -26,12 +26,13 @@ char *passwd_find(const char *text, size_t size, int64_t uid)
 		const char *newline = memchr(text, '\n', (size_t)(end - text)) ?: end;
 		const char *name = memchr(text, ':', (size_t)(newline - text));
 		const char *password =
-			name ? memchr(name + 1, ':', (size_t)(newline - name) - 1) : NULL;
+		        name ? memchr(name + 1, ':', (size_t)(newline - name) - 1) : NULL;
 		const char *last =
-			password ? memchr(password + 1, ':', (size_t)(newline - password) - 1) : NULL;
+		        password ? memchr(password + 1, ':', (size_t)(newline - password) - 1)
+		                 : NULL;
 
 		if (last && name > text && (size_t)(name - text) <= PASSWD_NAME_MAX &&
-			parse_uid(password + 1, last) == uid)
+		        parse_uid(password + 1, last) == uid)
 			return strndup(text, (size_t)(name - text));
 		text = newline < end ? newline + 1 : end;
 	}

@@ -59,16 +59,18 @@ static enum digest_result finish(
 	return DIGEST_FAILED;
 }
 
-enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint64_t expected_size,
-        uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno)
+enum digest_result digest_stream_file(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, struct digest *ret_digest, int *reterr_errno)
 {
-	uint64_t end = max_bytes > UINT64_MAX - *offset ? UINT64_MAX : *offset + max_bytes;
+	uint64_t end =
+	        max_bytes > UINT64_MAX - source->offset ? UINT64_MAX : source->offset + max_bytes;
 
-	if (*offset > expected_size)
+	if (source->offset > source->expected_size)
 		return DIGEST_LONGER;
-	while (*offset < end) {
-		size_t size = end - *offset < READ_SIZE ? (size_t)(end - *offset) : READ_SIZE;
-		ssize_t n = pread(fd, stream->buffer, size, (off_t)*offset);
+	while (source->offset < end) {
+		size_t size = end - source->offset < READ_SIZE ? (size_t)(end - source->offset)
+		                                               : READ_SIZE;
+		ssize_t n = pread(source->fd, stream->buffer, size, (off_t)source->offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -77,15 +79,16 @@ enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint
 			return DIGEST_FAILED;
 		}
 		if (n == 0)
-			return *offset == expected_size ? finish(stream, ret_digest, reterr_errno)
-			                                : DIGEST_SHORTER;
-		if ((uint64_t)n > expected_size - *offset)
+			return source->offset == source->expected_size
+			               ? finish(stream, ret_digest, reterr_errno)
+			               : DIGEST_SHORTER;
+		if ((uint64_t)n > source->expected_size - source->offset)
 			return DIGEST_LONGER;
 		if (digest_stream_update(stream, stream->buffer, (size_t)n) < 0) {
 			*reterr_errno = EIO;
 			return DIGEST_FAILED;
 		}
-		*offset += (uint64_t)n;
+		source->offset += (uint64_t)n;
 	}
 	return DIGEST_MORE;
 }
@@ -114,7 +117,7 @@ int digest_file(int fd, struct digest *ret_digest)
 	_cleanup_(digest_stream_freep) struct digest_stream *stream = NULL;
 	struct digest digest;
 	struct stat st;
-	uint64_t offset = 0;
+	struct digest_source source = {.fd = fd};
 	int error = 0, r;
 
 	if (fstat(fd, &st) < 0)
@@ -124,8 +127,8 @@ int digest_file(int fd, struct digest *ret_digest)
 	r = digest_stream_new(&stream);
 	if (r < 0)
 		return r;
-	switch (digest_stream_file(
-	        stream, fd, (uint64_t)st.st_size, UINT64_MAX, &offset, &digest, &error)) {
+	source.expected_size = (uint64_t)st.st_size;
+	switch (digest_stream_file(stream, &source, UINT64_MAX, &digest, &error)) {
 	case DIGEST_DONE:
 		if (!unchanged(fd, &st))
 			return -EAGAIN;

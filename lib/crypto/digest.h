@@ -27,12 +27,19 @@ enum digest_result {
 	DIGEST_FAILED,  /* a read error, errno in *reterr_errno */
 };
 
+/* A file on its way through digest_stream_file(). */
+struct digest_source {
+	int fd;                 /* borrowed */
+	uint64_t expected_size; /* bytes, as stat(2) said before */
+	uint64_t offset;        /* bytes hashed so far */
+};
+
 /*
- * Hashes up to @max_bytes of @fd (borrowed) from *offset on, and moves *offset. @expected_size is
- * what stat said before; a file of any other length is never given a digest.
+ * Hashes up to @max_bytes of @source from its offset on, and moves the offset. A file of any other
+ * length than expected is never given a digest.
  */
-enum digest_result digest_stream_file(struct digest_stream *stream, int fd, uint64_t expected_size,
-        uint64_t max_bytes, uint64_t *offset, struct digest *ret_digest, int *reterr_errno);
+enum digest_result digest_stream_file(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, struct digest *ret_digest, int *reterr_errno);
 
 /* A whole buffer at once. 0 or -errno. */
 int digest_data(const void *data, size_t size, struct digest *ret_digest);

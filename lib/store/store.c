@@ -56,8 +56,8 @@ sqlite3_stmt *store_statement(struct store *store, enum statement id, const char
 {
 	sqlite3_stmt **statement = &store->statements[id];
 
-	if (!*statement && sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement,
-				   NULL) != SQLITE_OK)
+	if (!*statement && sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+	                           statement, NULL) != SQLITE_OK)
 		return NULL;
 	sqlite3_reset(*statement);
 	sqlite3_clear_bindings(*statement);
@@ -132,7 +132,8 @@ static int quick_check(struct store *store)
 	if (code != SQLITE_OK)
 		return store_result(store, code);
 	code = sqlite3_step(statement);
-	good = code == SQLITE_ROW && !strcmp((const char *)sqlite3_column_text(statement, 0) ?: "", "ok");
+	good = code == SQLITE_ROW &&
+	       !strcmp((const char *)sqlite3_column_text(statement, 0) ?: "", "ok");
 	sqlite3_finalize(statement);
 	return good ? 0 : STORE_E_CORRUPT;
 }
@@ -142,7 +143,7 @@ static int put_words(struct store *store, const char *kind, int max, const char 
 {
 	sqlite3_stmt *statement;
 	int code = sqlite3_prepare_v2(
-		store->db, "INSERT OR REPLACE INTO word VALUES (?, ?, ?)", -1, &statement, NULL);
+	        store->db, "INSERT OR REPLACE INTO word VALUES (?, ?, ?)", -1, &statement, NULL);
 
 	for (int i = 0; i < max && (code == SQLITE_OK || code == SQLITE_DONE); i++) {
 		sqlite3_reset(statement);
@@ -275,8 +276,9 @@ int store_open(const char *dir, enum store_access access, struct store **ret_sto
 		path = NULL;
 		return -ENOMEM;
 	}
-	r = store_result(store, sqlite3_open_v2(path, &store->db,
-					flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX, NULL));
+	r = store_result(
+	        store, sqlite3_open_v2(path, &store->db,
+	                       flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX, NULL));
 	/* The version first: a newer database is not touched, not even its journal mode. */
 	if (r == 0)
 		r = check_version_only(store);
@@ -331,9 +333,9 @@ int store_setting_set(struct store *store, const char *name, const char *value)
 	sqlite3_stmt *s;
 
 	s = value ? store_statement(store, STATEMENT_SETTING_PUT,
-			    "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")
-		  : store_statement(store, STATEMENT_SETTING_REMOVE,
-			    "DELETE FROM setting WHERE name = ?1");
+	                    "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")
+	          : store_statement(
+	                    store, STATEMENT_SETTING_REMOVE, "DELETE FROM setting WHERE name = ?1");
 	if (!s)
 		return store_result(store, sqlite3_errcode(store->db));
 	bind_text(s, 1, name);
@@ -345,7 +347,7 @@ int store_setting_set(struct store *store, const char *name, const char *value)
 int store_setting_get(struct store *store, const char *name, char **ret_value)
 {
 	sqlite3_stmt *s = store_statement(
-		store, STATEMENT_SETTING_GET, "SELECT value FROM setting WHERE name = ?1");
+	        store, STATEMENT_SETTING_GET, "SELECT value FROM setting WHERE name = ?1");
 	bool ok = true;
 	char *value;
 	int code;

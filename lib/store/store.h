@@ -22,12 +22,12 @@
 struct store;
 
 enum {
-	STORE_E_NEWER = 1,  /* written by a later release: nothing is touched */
-	STORE_E_CORRUPT,    /* not a database, a failed integrity check, or a row out of range */
-	STORE_E_UNSAFE,     /* directory or file not owned by root (by euid), or writable by others */
+	STORE_E_NEWER = 1, /* written by a later release: nothing is touched */
+	STORE_E_CORRUPT,   /* not a database, a failed integrity check, or a row out of range */
+	STORE_E_UNSAFE, /* directory or file not owned by root (by euid), or writable by others */
 	STORE_E_NOTFOUND,
-	STORE_E_FULL,       /* disk full; the transaction is rolled back */
-	STORE_E_BUSY,       /* another writer held the database past the busy timeout (5 s) */
+	STORE_E_FULL, /* disk full; the transaction is rolled back */
+	STORE_E_BUSY, /* another writer held the database past the busy timeout (5 s) */
 };
 
 enum store_access {
@@ -57,10 +57,10 @@ void store_rollback(struct store *store);
 struct store_drop {
 	int64_t id; /* out: row id */
 	struct file_identity identity;
-	const char *container_key;            /* NULL outside containers */
+	const char *container_key;              /* NULL outside containers */
 	const struct container_info *container; /* upserted when not NULL; keyed by ->key */
-	const char *path;      /* in the container */
-	const char *host_path; /* NULL when unknown */
+	const char *path;                       /* in the container */
+	const char *host_path;                  /* NULL when unknown */
 	enum exec_kind kind;
 	bool has_digest;
 	struct digest digest;
@@ -81,17 +81,17 @@ int store_drop_add(struct store *store, const struct store_drop *drop, int64_t *
 /* Completes a drop by its digest, if it still has that mtime and size (a chmod does not matter);
  * STORE_E_NOTFOUND when pruned or replaced meanwhile. */
 int store_drop_set_digest(struct store *store, int64_t id, const struct file_identity *identity,
-	const struct digest *digest, bool mutable_file);
+        const struct digest *digest, bool mutable_file);
 /* By inode; fills @ret_drop (drop_info_done). STORE_E_NOTFOUND when none. */
 int store_drop_find(
-	struct store *store, const struct file_identity *identity, struct drop_info *ret_drop);
+        struct store *store, const struct file_identity *identity, struct drop_info *ret_drop);
 
 /*
  * Events. The alert line is stored whole; the columns beside it are what queries select by.
  */
 struct store_event {
-	int64_t id;         /* out */
-	const char *uid;    /* public event id, unique: 26 or fewer [0-9a-z-] */
+	int64_t id;      /* out */
+	const char *uid; /* public event id, unique: 26 or fewer [0-9a-z-] */
 	int64_t time_ns;
 	enum verdict verdict;
 	enum reason reason;
@@ -102,23 +102,23 @@ struct store_event {
 	struct digest digest;
 	int64_t drop_id; /* 0 when none */
 	uint64_t count;
-	int64_t last_ns; /* time of the latest repeat; time_ns when count is 1 */
+	int64_t last_ns;   /* time of the latest repeat; time_ns when count is 1 */
 	const char *alert; /* one JSON line without its newline */
 };
 
 int store_event_add(struct store *store, const struct store_event *event, int64_t *ret_id);
 /* Repeats within an alert window: sets count, last time and the line with the new count. */
 int store_event_update(
-	struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert);
+        struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert);
 
 struct store_event_query {
-	int64_t since_ns;        /* events whose last_ns is at or after; 0: all */
-	int64_t after_id;        /* rows with a larger id; 0: all. For --follow. */
-	const char *container;   /* name, id or a unique prefix of the id (12 or more); NULL: all */
-	const char *uid;         /* one event; NULL: all */
-	const char *path;        /* in-container path; NULL: all */
+	int64_t since_ns;      /* events whose last_ns is at or after; 0: all */
+	int64_t after_id;      /* rows with a larger id; 0: all. For --follow. */
+	const char *container; /* name, id or a unique prefix of the id (12 or more); NULL: all */
+	const char *uid;       /* one event; NULL: all */
+	const char *path;      /* in-container path; NULL: all */
 	const struct digest *digest; /* NULL: all */
-	uint32_t limit;          /* newest rows to return, oldest first; 0: 1000 */
+	uint32_t limit;              /* newest rows to return, oldest first; 0: 1000 */
 };
 
 struct store_event_row {
@@ -140,7 +140,7 @@ void store_event_row_done(struct store_event_row *row);
 
 /* Calls @fn for each row; a non-zero return of @fn ends the walk and is returned. */
 int store_events(struct store *store, const struct store_event_query *query,
-	int (*fn)(const struct store_event_row *row, void *userdata), void *userdata);
+        int (*fn)(const struct store_event_row *row, void *userdata), void *userdata);
 
 /* Drops by the same query fields (since, container, path, digest, limit). */
 struct store_drop_row {
@@ -155,7 +155,7 @@ struct store_drop_row {
 };
 void store_drop_row_done(struct store_drop_row *row);
 int store_drops(struct store *store, const struct store_event_query *query,
-	int (*fn)(const struct store_drop_row *row, void *userdata), void *userdata);
+        int (*fn)(const struct store_drop_row *row, void *userdata), void *userdata);
 
 /*
  * Vouching by digest: approvals of operators, what mode learn recorded, and the denylist.
@@ -191,10 +191,10 @@ int store_grant_add(struct store *store, const struct grant *grant);
  * NULL. @ret_removed counts; STORE_E_NOTFOUND when none matched.
  */
 int store_grant_remove(struct store *store, enum grant_kind kind, const struct digest *digest,
-	const char *image, uint32_t *ret_removed);
+        const char *image, uint32_t *ret_removed);
 /* All grants, ordered by digest, image, kind. */
 int store_grants(
-	struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata);
+        struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata);
 
 /* Small settings by name (mode override and its end). @value NULL removes. */
 int store_setting_set(struct store *store, const char *name, const char *value);

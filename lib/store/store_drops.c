@@ -13,15 +13,17 @@ static int failed(struct store *store)
 }
 
 int store_container_put(
-	struct store *store, const struct container_info *container, int64_t *ret_id)
+        struct store *store, const struct container_info *container, int64_t *ret_id)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_CONTAINER_PUT,
-		"INSERT INTO container (key, runtime, cid, name, image, image_id, ns, pod, start_ns) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
-		"ON CONFLICT (key) DO UPDATE SET runtime = coalesce(?2, runtime), "
-		"cid = coalesce(?3, cid), name = coalesce(?4, name), image = coalesce(?5, image), "
-		"image_id = coalesce(?6, image_id), ns = coalesce(?7, ns), pod = coalesce(?8, pod), "
-		"start_ns = max(?9, start_ns) RETURNING id");
+	        "INSERT INTO container (key, runtime, cid, name, image, image_id, ns, pod, "
+	        "start_ns) "
+	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+	        "ON CONFLICT (key) DO UPDATE SET runtime = coalesce(?2, runtime), "
+	        "cid = coalesce(?3, cid), name = coalesce(?4, name), image = coalesce(?5, image), "
+	        "image_id = coalesce(?6, image_id), ns = coalesce(?7, ns), pod = coalesce(?8, "
+	        "pod), "
+	        "start_ns = max(?9, start_ns) RETURNING id");
 	int code;
 
 	*ret_id = 0;
@@ -92,13 +94,17 @@ int store_drop_add(struct store *store, const struct store_drop *drop, int64_t *
 	if (r != 0)
 		return r;
 	s = store_statement(store, STATEMENT_DROP_PUT,
-		"INSERT INTO drop_ (dev, ino, btime_ns, ctime_ns, mtime_ns, size, container, path, "
-		"host_path, kind, sha256, mutable, writer_gone, writer_pid, writer_uid, writer_exe, "
-		"writer_cmdline, time_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-		"?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (dev, ino, btime_ns) DO UPDATE SET "
-		"ctime_ns = ?4, mtime_ns = ?5, size = ?6, container = ?7, path = ?8, host_path = ?9, "
-		"kind = ?10, sha256 = ?11, mutable = ?12, writer_gone = ?13, writer_pid = ?14, "
-		"writer_uid = ?15, writer_exe = ?16, writer_cmdline = ?17, time_ns = ?18 RETURNING id");
+	        "INSERT INTO drop_ (dev, ino, btime_ns, ctime_ns, mtime_ns, size, container, path, "
+	        "host_path, kind, sha256, mutable, writer_gone, writer_pid, writer_uid, "
+	        "writer_exe, "
+	        "writer_cmdline, time_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+	        "?12, "
+	        "?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (dev, ino, btime_ns) DO UPDATE SET "
+	        "ctime_ns = ?4, mtime_ns = ?5, size = ?6, container = ?7, path = ?8, host_path = "
+	        "?9, "
+	        "kind = ?10, sha256 = ?11, mutable = ?12, writer_gone = ?13, writer_pid = ?14, "
+	        "writer_uid = ?15, writer_exe = ?16, writer_cmdline = ?17, time_ns = ?18 RETURNING "
+	        "id");
 	if (!s)
 		return failed(store);
 	bind_drop(s, drop, container);
@@ -112,11 +118,11 @@ int store_drop_add(struct store *store, const struct store_drop *drop, int64_t *
 }
 
 int store_drop_set_digest(struct store *store, int64_t id, const struct file_identity *identity,
-	const struct digest *digest, bool mutable_file)
+        const struct digest *digest, bool mutable_file)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_DROP_DIGEST,
-		"UPDATE drop_ SET sha256 = ?4, mutable = ?5 WHERE dev = ?1 AND ino = ?2 AND "
-		"btime_ns = ?3 AND id = ?6 AND mtime_ns = ?7 AND size = ?8");
+	        "UPDATE drop_ SET sha256 = ?4, mutable = ?5 WHERE dev = ?1 AND ino = ?2 AND "
+	        "btime_ns = ?3 AND id = ?6 AND mtime_ns = ?7 AND size = ?8");
 	int r;
 
 	if (!s)
@@ -134,11 +140,12 @@ int store_drop_set_digest(struct store *store, int64_t id, const struct file_ide
 }
 
 int store_drop_find(
-	struct store *store, const struct file_identity *identity, struct drop_info *ret_drop)
+        struct store *store, const struct file_identity *identity, struct drop_info *ret_drop)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_DROP_FIND,
-		"SELECT id, writer_gone, writer_pid, writer_uid, writer_exe, writer_cmdline, time_ns "
-		"FROM drop_ WHERE dev = ?1 AND ino = ?2 AND btime_ns = ?3");
+	        "SELECT id, writer_gone, writer_pid, writer_uid, writer_exe, writer_cmdline, "
+	        "time_ns "
+	        "FROM drop_ WHERE dev = ?1 AND ino = ?2 AND btime_ns = ?3");
 	_cleanup_(drop_info_done) struct drop_info drop = {0};
 	bool ok = true;
 	int code;
@@ -208,17 +215,19 @@ static bool read_row(sqlite3_stmt *s, struct store_drop_row *row)
 }
 
 int store_drops(struct store *store, const struct store_event_query *query,
-	int (*fn)(const struct store_drop_row *row, void *userdata), void *userdata)
+        int (*fn)(const struct store_drop_row *row, void *userdata), void *userdata)
 {
 	/* The newest rows that match, oldest first. */
 	sqlite3_stmt *s = store_statement(store, STATEMENT_DROPS,
-		"SELECT * FROM (SELECT d.id, d.path, d.host_path, c.key, c.cid, c.name, c.image, d.kind, "
-		"d.sha256, d.mutable, d.writer_gone, d.writer_pid, d.writer_uid, d.writer_exe, "
-		"d.writer_cmdline, d.time_ns, d.size FROM drop_ d LEFT JOIN container c ON c.id = "
-		"d.container WHERE d.time_ns >= ?1 AND d.id > ?2 AND (?3 IS NULL OR c.name = ?3 OR "
-		"c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, 1, length(?3)) = ?3)) "
-		"AND (?4 IS NULL OR d.path = ?4) AND (?5 IS NULL OR d.sha256 = ?5) "
-		"ORDER BY d.time_ns DESC, d.id DESC LIMIT ?6) ORDER BY 16, 1");
+	        "SELECT * FROM (SELECT d.id, d.path, d.host_path, c.key, c.cid, c.name, c.image, "
+	        "d.kind, "
+	        "d.sha256, d.mutable, d.writer_gone, d.writer_pid, d.writer_uid, d.writer_exe, "
+	        "d.writer_cmdline, d.time_ns, d.size FROM drop_ d LEFT JOIN container c ON c.id = "
+	        "d.container WHERE d.time_ns >= ?1 AND d.id > ?2 AND (?3 IS NULL OR c.name = ?3 OR "
+	        "c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, 1, length(?3)) = "
+	        "?3)) "
+	        "AND (?4 IS NULL OR d.path = ?4) AND (?5 IS NULL OR d.sha256 = ?5) "
+	        "ORDER BY d.time_ns DESC, d.id DESC LIMIT ?6) ORDER BY 16, 1");
 	int code, r = 0;
 
 	if (!s)

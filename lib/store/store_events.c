@@ -21,9 +21,11 @@ int store_event_add(struct store *store, const struct store_event *event, int64_
 	if (r != 0)
 		return r;
 	s = store_statement(store, STATEMENT_EVENT_PUT,
-		"INSERT INTO event (uid, time_ns, last_ns, verdict, reason, origin, container, path, "
-		"sha256, drop_id, count, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-		"?12)");
+	        "INSERT INTO event (uid, time_ns, last_ns, verdict, reason, origin, container, "
+	        "path, "
+	        "sha256, drop_id, count, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+	        "?11, "
+	        "?12)");
 	if (!s)
 		return failed(store);
 	bind_text(s, 1, event->uid);
@@ -47,10 +49,10 @@ int store_event_add(struct store *store, const struct store_event *event, int64_
 }
 
 int store_event_update(
-	struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert)
+        struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_EVENT_UPDATE,
-		"UPDATE event SET count = ?2, last_ns = ?3, alert = ?4 WHERE id = ?1");
+	        "UPDATE event SET count = ?2, last_ns = ?3, alert = ?4 WHERE id = ?1");
 	int r;
 
 	if (!s)
@@ -96,15 +98,19 @@ static bool read_row(sqlite3_stmt *s, struct store_event_row *row)
 }
 
 int store_events(struct store *store, const struct store_event_query *query,
-	int (*fn)(const struct store_event_row *row, void *userdata), void *userdata)
+        int (*fn)(const struct store_event_row *row, void *userdata), void *userdata)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_EVENTS,
-		"SELECT * FROM (SELECT e.id, e.uid, e.time_ns, e.last_ns, e.verdict, e.reason, e.origin, "
-		"c.cid, c.name, c.image, e.path, e.sha256, e.count, e.alert FROM event e LEFT JOIN "
-		"container c ON c.id = e.container WHERE e.last_ns >= ?1 AND e.id > ?2 AND (?3 IS NULL "
-		"OR c.name = ?3 OR c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, 1, "
-		"length(?3)) = ?3)) AND (?4 IS NULL OR e.path = ?4) AND (?5 IS NULL OR e.sha256 = ?5) "
-		"AND (?6 IS NULL OR e.uid = ?6) ORDER BY e.id DESC LIMIT ?7) ORDER BY 1");
+	        "SELECT * FROM (SELECT e.id, e.uid, e.time_ns, e.last_ns, e.verdict, e.reason, "
+	        "e.origin, "
+	        "c.cid, c.name, c.image, e.path, e.sha256, e.count, e.alert FROM event e LEFT JOIN "
+	        "container c ON c.id = e.container WHERE e.last_ns >= ?1 AND e.id > ?2 AND (?3 IS "
+	        "NULL "
+	        "OR c.name = ?3 OR c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, "
+	        "1, "
+	        "length(?3)) = ?3)) AND (?4 IS NULL OR e.path = ?4) AND (?5 IS NULL OR e.sha256 = "
+	        "?5) "
+	        "AND (?6 IS NULL OR e.uid = ?6) ORDER BY e.id DESC LIMIT ?7) ORDER BY 1");
 	int code, r = 0;
 
 	if (!s)

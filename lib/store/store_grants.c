@@ -9,10 +9,10 @@
 #include <string.h>
 
 static const char *const grant_names[_GRANT_MAX] = {
-	[GRANT_UNSET] = "unset",
-	[GRANT_APPROVED] = "approved",
-	[GRANT_LEARNED] = "learned",
-	[GRANT_DENIED] = "denied",
+        [GRANT_UNSET] = "unset",
+        [GRANT_APPROVED] = "approved",
+        [GRANT_LEARNED] = "learned",
+        [GRANT_DENIED] = "denied",
 };
 
 const char *grant_kind_name(enum grant_kind kind)
@@ -42,8 +42,9 @@ int store_grant_add(struct store *store, const struct grant *grant)
 	if (grant->kind != GRANT_LEARNED && (!grant->reason || !*grant->reason))
 		return -EINVAL;
 	s = store_statement(store, STATEMENT_GRANT_PUT,
-		"INSERT OR REPLACE INTO grant_ (kind, sha256, image, path, reason, by_uid, created_ns, "
-		"expires_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+	        "INSERT OR REPLACE INTO grant_ (kind, sha256, image, path, reason, by_uid, "
+	        "created_ns, "
+	        "expires_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
 	if (!s)
 		return failed(store);
 	sqlite3_bind_int(s, 1, (int)grant->kind);
@@ -58,11 +59,11 @@ int store_grant_add(struct store *store, const struct grant *grant)
 }
 
 int store_grant_remove(struct store *store, enum grant_kind kind, const struct digest *digest,
-	const char *image, uint32_t *ret_removed)
+        const char *image, uint32_t *ret_removed)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_GRANT_REMOVE,
-		"DELETE FROM grant_ WHERE sha256 = ?1 AND (?2 IS NULL OR image = ?2) AND "
-		"(kind = ?3 OR (?3 = 0 AND kind IN (1, 2)))");
+	        "DELETE FROM grant_ WHERE sha256 = ?1 AND (?2 IS NULL OR image = ?2) AND "
+	        "(kind = ?3 OR (?3 = 0 AND kind IN (1, 2)))");
 	int r;
 
 	if (!s)
@@ -94,11 +95,11 @@ static bool read_grant(sqlite3_stmt *s, struct grant *grant)
 }
 
 int store_grants(
-	struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata)
+        struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata)
 {
 	sqlite3_stmt *s = store_statement(store, STATEMENT_GRANTS,
-		"SELECT id, kind, sha256, image, path, reason, by_uid, created_ns, expires_ns "
-		"FROM grant_ ORDER BY sha256, image, kind");
+	        "SELECT id, kind, sha256, image, path, reason, by_uid, created_ns, expires_ns "
+	        "FROM grant_ ORDER BY sha256, image, kind");
 	int code, r = 0;
 
 	if (!s)

@@ -51,6 +51,6 @@ bool column_digest(sqlite3_stmt *statement, int at, struct digest *ret_digest, b
 
 /* Inserts or updates; the row's id, or 0 when @container is NULL. */
 int store_container_put(
-	struct store *store, const struct container_info *container, int64_t *ret_id);
+        struct store *store, const struct container_info *container, int64_t *ret_id);
 
 #define ALERT_MAX (1024u * 1024u) /* bytes of an alert line; its texts are bounded by TEXT_MAX */

@@ -7,16 +7,21 @@
 
 /* ?1 rows to keep, ?2 oldest time to keep, ?3 rows at a time. */
 static const char *const prunes[] = {
-	"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE last_ns < ?2 OR id <= (SELECT id FROM "
-	"event ORDER BY id DESC LIMIT 1 OFFSET ?1) LIMIT ?3)",
-	"DELETE FROM drop_ WHERE id IN (SELECT id FROM drop_ WHERE time_ns < ?2 OR id <= (SELECT id FROM "
-	"drop_ ORDER BY id DESC LIMIT 1 OFFSET ?1) LIMIT ?3)",
-	"DELETE FROM container WHERE ?1 >= 0 AND ?2 >= 0 AND id IN (SELECT id FROM container c WHERE NOT "
-	"EXISTS (SELECT 1 FROM event WHERE container = c.id) AND NOT EXISTS (SELECT 1 FROM drop_ WHERE "
-	"container = c.id) LIMIT ?3)",
+        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE last_ns < ?2 OR id <= (SELECT "
+        "id FROM "
+        "event ORDER BY id DESC LIMIT 1 OFFSET ?1) LIMIT ?3)",
+        "DELETE FROM drop_ WHERE id IN (SELECT id FROM drop_ WHERE time_ns < ?2 OR id <= (SELECT "
+        "id FROM "
+        "drop_ ORDER BY id DESC LIMIT 1 OFFSET ?1) LIMIT ?3)",
+        "DELETE FROM container WHERE ?1 >= 0 AND ?2 >= 0 AND id IN (SELECT id FROM container c "
+        "WHERE NOT "
+        "EXISTS (SELECT 1 FROM event WHERE container = c.id) AND NOT EXISTS (SELECT 1 FROM drop_ "
+        "WHERE "
+        "container = c.id) LIMIT ?3)",
 };
 
-static int prune(struct store *store, const char *sql, int64_t keep, int64_t before_ns, int *ret_rows)
+static int prune(
+        struct store *store, const char *sql, int64_t keep, int64_t before_ns, int *ret_rows)
 {
 	sqlite3_stmt *s;
 	int code = sqlite3_prepare_v2(store->db, sql, -1, &s, NULL);

@@ -41,7 +41,7 @@ char *column_text(sqlite3_stmt *statement, int at, size_t max, bool *ok)
 	text = (const char *)sqlite3_column_text(statement, at);
 	size = (size_t)sqlite3_column_bytes(statement, at);
 	if (!text || sqlite3_column_type(statement, at) != SQLITE_TEXT || size > max ||
-		memchr(text, '\0', size)) {
+	        memchr(text, '\0', size)) {
 		*ok = false;
 		return NULL;
 	}
@@ -59,7 +59,7 @@ bool column_digest(sqlite3_stmt *statement, int at, struct digest *ret_digest, b
 		return false;
 	blob = sqlite3_column_blob(statement, at);
 	if (!blob || sqlite3_column_type(statement, at) != SQLITE_BLOB ||
-		sqlite3_column_bytes(statement, at) != (int)DIGEST_SIZE) {
+	        sqlite3_column_bytes(statement, at) != (int)DIGEST_SIZE) {
 		*ok = false;
 		return false;
 	}

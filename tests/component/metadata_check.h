@@ -21,7 +21,7 @@
 
 static inline void assert_text(const char *what, const char *got, const char *wanted)
 {
-	if (!got != !wanted || (got && strcmp(got, wanted)))
+	if (!got != !wanted || (got && wanted && strcmp(got, wanted)))
 		fail_msg("%s is %s, not %s", what, got ?: "NULL", wanted ?: "NULL");
 }
 

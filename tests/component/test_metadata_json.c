@@ -48,8 +48,8 @@ static void test_labels(void **state)
 /* One text that cannot be used costs only itself. */
 static void test_texts(void **state)
 {
-	_cleanup_(container_info_done) struct container_info nul = {0}, number = {0}, longest = {0},
-	                                                     longer = {0};
+	_cleanup_(container_info_done) struct container_info nul = {0}, slash = {0}, number = {0},
+	                                                     longest = {0}, longer = {0};
 	_cleanup_free_ char *a = malloc(METADATA_TEXT_MAX + 256), *name = NULL;
 
 	(void)state;
@@ -59,6 +59,9 @@ static void test_texts(void **state)
 	        METADATA_NAMED);
 	assert_text("name", nul.name, NULL);
 	assert_text("image", nul.image, "web");
+	assert_int_equal(
+	        docker(DOCKER_FILE(X64("1"), "", "\"Config\":{}"), &slash), METADATA_NAMED);
+	assert_text("name", slash.name, NULL);
 	/* numbers that no integer of C holds, and one whose exponent none would */
 	assert_int_equal(docker(DOCKER_FILE(X64("1"), "n",
 	                                "\"x\":18446744073709551615,\"Config\":{\"Image\":5}"),
@@ -143,8 +146,8 @@ static void test_image_names(void **state)
 {
 	static const char images[] = "[5,{},{\"id\":\"" X64("2") "\",\"names\":[]},{\"id\":\"" X64(
 	        "1") "\",\"names\":[\"localhost/web:1\",\"localhost/web:2\"]}]";
-	static const char repositories[] = "{\"Repositories\":{\"z\":{\"z:1\":\"sha256:" X64(
-	        "1") "\"},\"web\":5,\"a\":{"
+	static const char repositories[] = "{\"Repositories\":{\"z\":{\"z:1\":\"sha256:" X64("1") "\"},\"web\":5,\"\":{\"\":\"sha256:" X64(
+	        "1") "\"},\"a\":{"
 	             "\"a@sha256:" X64("3") "\":\"sha256:" X64("1") "\",\"a:2\":\"sha256:" X64(
 	                     "1") "\",\"a:1\":\"sha256:" X64("2") "\"}}}";
 	_cleanup_free_ char *podman = metadata_podman_image(images, strlen(images), X64("1"));

@@ -86,7 +86,7 @@ static struct digest digest_of(uint8_t byte)
 }
 
 static char key[] = "/storage/overlay/abc/diff", name[] = "web", image[] = "example/web:1",
-	    id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+            id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static struct container_info container(void)
 {
@@ -97,15 +97,20 @@ static int64_t add_drop(struct store *store, uint64_t ino, const char *path)
 {
 	struct container_info c = container();
 	struct store_drop drop = {
-		.identity = {.dev = 1, .ino = ino, .btime_ns = 5, .ctime_ns = 6, .mtime_ns = 7, .size = 8},
-		.container = &c,
-		.path = path,
-		.kind = EXEC_KIND_ELF,
-		.writer_pid = 42,
-		.writer_uid = 1000,
-		.writer_exe = "/bin/cp",
-		.writer_cmdline = "cp a b",
-		.time_ns = (int64_t)ino * 1000,
+	        .identity = {.dev = 1,
+	                .ino = ino,
+	                .btime_ns = 5,
+	                .ctime_ns = 6,
+	                .mtime_ns = 7,
+	                .size = 8},
+	        .container = &c,
+	        .path = path,
+	        .kind = EXEC_KIND_ELF,
+	        .writer_pid = 42,
+	        .writer_uid = 1000,
+	        .writer_exe = "/bin/cp",
+	        .writer_cmdline = "cp a b",
+	        .time_ns = (int64_t)ino * 1000,
 	};
 	int64_t row = 0;
 
@@ -116,7 +121,8 @@ static int64_t add_drop(struct store *store, uint64_t ino, const char *path)
 static void test_drops(void **state)
 {
 	struct fixture *f = *state;
-	struct file_identity identity = {.dev = 1, .ino = 10, .btime_ns = 5, .ctime_ns = 6, .mtime_ns = 7, .size = 8};
+	struct file_identity identity = {
+	        .dev = 1, .ino = 10, .btime_ns = 5, .ctime_ns = 6, .mtime_ns = 7, .size = 8};
 	struct digest digest = digest_of(1);
 	struct drop_info drop = {0};
 	int64_t row = add_drop(f->store, 10, "/bin/x");
@@ -131,7 +137,7 @@ static void test_drops(void **state)
 	assert_int_equal(add_drop(f->store, 10, "/bin/y"), row);
 	identity.mtime_ns = 99;
 	assert_int_equal(
-		store_drop_set_digest(f->store, row, &identity, &digest, false), STORE_E_NOTFOUND);
+	        store_drop_set_digest(f->store, row, &identity, &digest, false), STORE_E_NOTFOUND);
 	identity.ino = 11;
 	assert_int_equal(store_drop_find(f->store, &identity, &drop), STORE_E_NOTFOUND);
 }
@@ -156,18 +162,18 @@ static int64_t add_event(struct store *store, const char *uid, const char *path,
 {
 	struct container_info c = container();
 	struct store_event event = {
-		.uid = uid,
-		.time_ns = time_ns,
-		.last_ns = time_ns,
-		.verdict = VERDICT_DENY,
-		.reason = REASON_DROPPED,
-		.origin = ORIGIN_DROPPED,
-		.container = &c,
-		.path = path,
-		.has_digest = true,
-		.digest = digest_of(2),
-		.count = 1,
-		.alert = "{}",
+	        .uid = uid,
+	        .time_ns = time_ns,
+	        .last_ns = time_ns,
+	        .verdict = VERDICT_DENY,
+	        .reason = REASON_DROPPED,
+	        .origin = ORIGIN_DROPPED,
+	        .container = &c,
+	        .path = path,
+	        .has_digest = true,
+	        .digest = digest_of(2),
+	        .count = 1,
+	        .alert = "{}",
 	};
 	int64_t row = 0;
 
@@ -175,7 +181,8 @@ static int64_t add_event(struct store *store, const char *uid, const char *path,
 	return row;
 }
 
-static unsigned int count_events(struct store *store, const struct store_event_query *query, struct seen *seen)
+static unsigned int count_events(
+        struct store *store, const struct store_event_query *query, struct seen *seen)
 {
 	memset(seen, 0, sizeof(*seen));
 	assert_int_equal(store_events(store, query, see_event, seen), 0);
@@ -194,29 +201,31 @@ static void test_events(void **state)
 	assert_int_equal(store_event_update(f->store, 999, 1, 1, "{}"), STORE_E_NOTFOUND);
 	assert_int_equal(count_events(f->store, &(struct store_event_query){0}, &seen), 2);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.since_ns = 250}, &seen), 1);
+	        count_events(f->store, &(struct store_event_query){.since_ns = 250}, &seen), 1);
 	assert_int_equal(seen.count, 1000);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.container = "web"}, &seen), 2);
+	        count_events(f->store, &(struct store_event_query){.container = "web"}, &seen), 2);
 	assert_int_equal(count_events(f->store,
-				 &(struct store_event_query){.container = "0123456789ab"}, &seen),
-		2);
+	                         &(struct store_event_query){.container = "0123456789ab"}, &seen),
+	        2);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.container = "0123"}, &seen), 0);
+	        count_events(f->store, &(struct store_event_query){.container = "0123"}, &seen), 0);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.path = "/bin/y"}, &seen), 1);
+	        count_events(f->store, &(struct store_event_query){.path = "/bin/y"}, &seen), 1);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.digest = &digest}, &seen), 2);
+	        count_events(f->store, &(struct store_event_query){.digest = &digest}, &seen), 2);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.digest = &other}, &seen), 0);
-	assert_int_equal(count_events(f->store, &(struct store_event_query){.uid = "1-2"}, &seen), 1);
+	        count_events(f->store, &(struct store_event_query){.digest = &other}, &seen), 0);
+	assert_int_equal(
+	        count_events(f->store, &(struct store_event_query){.uid = "1-2"}, &seen), 1);
 	assert_int_equal(count_events(f->store, &(struct store_event_query){.limit = 1}, &seen), 1);
 	assert_string_equal(seen.path, "/bin/y");
 }
 
 static void test_hostile_text(void **state)
 {
-	static const char *const names[] = {"new\nline", "esc\x1b[31m", "\xff\xfe\xc3", "'; DROP TABLE event; --"};
+	static const char *const names[] = {
+	        "new\nline", "esc\x1b[31m", "\xff\xfe\xc3", "'; DROP TABLE event; --"};
 	struct fixture *f = *state;
 	char *longest = malloc(4096);
 	struct seen seen;
@@ -226,15 +235,16 @@ static void test_hostile_text(void **state)
 
 		snprintf(uid, sizeof(uid), "2-%zu", i);
 		add_event(f->store, uid, names[i], 1);
-		assert_int_equal(
-			count_events(f->store, &(struct store_event_query){.path = names[i]}, &seen), 1);
+		assert_int_equal(count_events(f->store,
+		                         &(struct store_event_query){.path = names[i]}, &seen),
+		        1);
 		assert_string_equal(seen.path, names[i]);
 	}
 	memset(longest, 'x', 4095);
 	longest[4095] = '\0';
 	add_event(f->store, "2-9", longest, 1);
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.path = longest}, &seen), 1);
+	        count_events(f->store, &(struct store_event_query){.path = longest}, &seen), 1);
 	assert_string_equal(seen.path, longest);
 	free(longest);
 }
@@ -274,12 +284,15 @@ static void test_grants(void **state)
 	grant.kind = GRANT_LEARNED;
 	grant.reason = NULL;
 	assert_int_equal(store_grant_add(f->store, &grant), 0);
-	assert_int_equal(store_grant_remove(f->store, GRANT_UNSET, &grant.digest, "other", &removed),
-		STORE_E_NOTFOUND);
+	assert_int_equal(
+	        store_grant_remove(f->store, GRANT_UNSET, &grant.digest, "other", &removed),
+	        STORE_E_NOTFOUND);
 	/* Approvals and what was learned; the denylist only when it is meant. */
-	assert_int_equal(store_grant_remove(f->store, GRANT_UNSET, &grant.digest, NULL, &removed), 0);
+	assert_int_equal(
+	        store_grant_remove(f->store, GRANT_UNSET, &grant.digest, NULL, &removed), 0);
 	assert_int_equal(removed, 2);
-	assert_int_equal(store_grant_remove(f->store, GRANT_DENIED, &grant.digest, NULL, &removed), 0);
+	assert_int_equal(
+	        store_grant_remove(f->store, GRANT_DENIED, &grant.digest, NULL, &removed), 0);
 	assert_int_equal(count_grants(f->store), 0);
 }
 
@@ -315,7 +328,7 @@ static void test_retention(void **state)
 	while (store_prune(f->store, 100, 100, 0) == 1)
 		;
 	assert_int_equal(
-		count_events(f->store, &(struct store_event_query){.limit = 30000}, &seen), 100);
+	        count_events(f->store, &(struct store_event_query){.limit = 30000}, &seen), 100);
 	assert_int_equal(store_prune(f->store, 100, 100, INT64_MAX), 0);
 	assert_int_equal(count_events(f->store, &(struct store_event_query){0}, &seen), 0);
 }
@@ -350,12 +363,12 @@ static void test_a_reader_beside_the_writer(void **state)
 static void test_hostile_rows(void **state)
 {
 	static const char *const rows[] = {
-		"UPDATE event SET verdict = 99",
-		"UPDATE event SET reason = -1",
-		"UPDATE event SET origin = 1000000",
-		"UPDATE event SET path = CAST(x'61006200' AS TEXT)",
-		"UPDATE event SET path = hex(zeroblob(100000))",
-		"UPDATE event SET time_ns = -5",
+	        "UPDATE event SET verdict = 99",
+	        "UPDATE event SET reason = -1",
+	        "UPDATE event SET origin = 1000000",
+	        "UPDATE event SET path = CAST(x'61006200' AS TEXT)",
+	        "UPDATE event SET path = hex(zeroblob(100000))",
+	        "UPDATE event SET time_ns = -5",
 	};
 	struct fixture *f = *state;
 	struct seen seen = {0};
@@ -364,8 +377,9 @@ static void test_hostile_rows(void **state)
 		raw(f, "DELETE FROM event");
 		add_event(f->store, "6-1", "/bin/x", 1);
 		raw(f, rows[i]);
-		assert_int_equal(store_events(f->store, &(struct store_event_query){0}, see_event, &seen),
-			STORE_E_CORRUPT);
+		assert_int_equal(
+		        store_events(f->store, &(struct store_event_query){0}, see_event, &seen),
+		        STORE_E_CORRUPT);
 	}
 	assert_int_equal(seen.n, 0);
 }
@@ -380,7 +394,8 @@ static void test_newer_and_damaged(void **state)
 	raw(f, "PRAGMA user_version = 1; PRAGMA application_id = 7");
 	reopen(f, STORE_E_CORRUPT);
 	snprintf(path, sizeof(path), "%s/baseline.db", f->dir);
-	assert_int_equal(file_write_atomic(path, "no database at all, but long enough", 35, 0600), 0);
+	assert_int_equal(
+	        file_write_atomic(path, "no database at all, but long enough", 35, 0600), 0);
 	remove_file(f, "baseline.db-wal");
 	reopen(f, STORE_E_CORRUPT);
 }
@@ -417,8 +432,10 @@ static void test_full_disk(void **state)
 	setrlimit(RLIMIT_FSIZE, &small);
 	assert_int_equal(store_begin(f->store), 0);
 	for (int i = 1; i < 20000 && r == 0; i++) {
-		struct store_drop drop = {.identity = {.dev = 2, .ino = (uint64_t)i}, .path = "/bin/x",
-			.writer_cmdline = "a command line that takes some room in every row of the table"};
+		struct store_drop drop = {.identity = {.dev = 2, .ino = (uint64_t)i},
+		        .path = "/bin/x",
+		        .writer_cmdline =
+		                "a command line that takes some room in every row of the table"};
 		int64_t row;
 
 		r = store_drop_add(f->store, &drop, &row);
@@ -445,10 +462,11 @@ static void test_golden_schema(void **state)
 
 	snprintf(path, sizeof(path), "%s/baseline.db", f->dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db,
-				 "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", -1,
-				 &statement, NULL),
-		SQLITE_OK);
+	assert_int_equal(
+	        sqlite3_prepare_v2(db,
+	                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", -1,
+	                &statement, NULL),
+	        SQLITE_OK);
 	while (sqlite3_step(statement) == SQLITE_ROW)
 		fprintf(stream, "%s;\n", (const char *)sqlite3_column_text(statement, 0));
 	sqlite3_finalize(statement);
@@ -470,7 +488,8 @@ static void test_documented_queries(void **state)
 	unsigned int n = 0;
 
 	assert_int_equal(
-		file_read_at(AT_FDCWD, TEST_SOURCE_DIR "/docs/schema.md", 1 << 20, &text, &size), 0);
+	        file_read_at(AT_FDCWD, TEST_SOURCE_DIR "/docs/schema.md", 1 << 20, &text, &size),
+	        0);
 	for (cursor = text; (cursor = strstr(cursor, "```sql\n")); cursor = end + 3, n++) {
 		cursor += strlen("```sql\n");
 		end = strstr(cursor, "```");
@@ -485,10 +504,11 @@ static void test_documented_queries(void **state)
 static void test_query_plans(void **state)
 {
 	static const char *const queries[] = {
-		"EXPLAIN QUERY PLAN SELECT id FROM drop_ WHERE dev = 1 AND ino = 2 AND btime_ns = 3",
-		"EXPLAIN QUERY PLAN SELECT id FROM event WHERE last_ns >= 5",
-		"EXPLAIN QUERY PLAN SELECT id FROM event WHERE container = 5",
-		"EXPLAIN QUERY PLAN SELECT id FROM event WHERE path = 'x'",
+	        "EXPLAIN QUERY PLAN SELECT id FROM drop_ WHERE dev = 1 AND ino = 2 AND btime_ns = "
+	        "3",
+	        "EXPLAIN QUERY PLAN SELECT id FROM event WHERE last_ns >= 5",
+	        "EXPLAIN QUERY PLAN SELECT id FROM event WHERE container = 5",
+	        "EXPLAIN QUERY PLAN SELECT id FROM event WHERE path = 'x'",
 	};
 	struct fixture *f = *state;
 	char path[128];
@@ -499,7 +519,8 @@ static void test_query_plans(void **state)
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
 		sqlite3_stmt *statement;
 
-		assert_int_equal(sqlite3_prepare_v2(db, queries[i], -1, &statement, NULL), SQLITE_OK);
+		assert_int_equal(
+		        sqlite3_prepare_v2(db, queries[i], -1, &statement, NULL), SQLITE_OK);
 		assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 		assert_non_null(strstr((const char *)sqlite3_column_text(statement, 3), "USING"));
 		sqlite3_finalize(statement);
@@ -510,21 +531,21 @@ static void test_query_plans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_drops, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hostile_text, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_grants, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_retention, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_rollback, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_reader_beside_the_writer, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hostile_rows, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_newer_and_damaged, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unsafe_places, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_golden_schema, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_documented_queries, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_query_plans, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_drops, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_hostile_text, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_grants, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_retention, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_rollback, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_reader_beside_the_writer, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_hostile_rows, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_newer_and_damaged, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_unsafe_places, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_golden_schema, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_documented_queries, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_query_plans, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

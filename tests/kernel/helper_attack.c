@@ -316,9 +316,9 @@ static void edit_io_uring(const struct attack *a)
 	if (fd < 0 || ring < 0 || fstat(fd, &st) < 0)
 		setup_failed("io_uring_setup");
 	sq = mmap(NULL, p.sq_off.array + p.sq_entries * sizeof(uint32_t), PROT_READ | PROT_WRITE,
-		MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	        MAP_SHARED, ring, IORING_OFF_SQ_RING);
 	sqes = mmap(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-		IORING_OFF_SQES);
+	        IORING_OFF_SQES);
 	if (sq == MAP_FAILED || sqes == MAP_FAILED)
 		setup_failed("mmap");
 	memset(sqes, 0, sizeof(*sqes));
@@ -352,7 +352,7 @@ static void still_open(const struct attack *a)
 static void touched(const struct attack *a)
 {
 	if (chmod(a->target, 0711) < 0 || chown(a->target, 1, 1) < 0 ||
-		utimensat(AT_FDCWD, a->target, NULL, 0) < 0)
+	        utimensat(AT_FDCWD, a->target, NULL, 0) < 0)
 		setup_failed("touch");
 	exec_path(a->target);
 }
@@ -366,28 +366,28 @@ static const struct {
 	const char *name;
 	void (*run)(const struct attack *a);
 } attacks[] = {
-	{"none", none},
-	{"plain", plain},
-	{"execveat", by_execveat},
-	{"opath", by_opath},
-	{"procfd", by_procfd},
-	{"vfork", by_vfork},
-	{"rename", by_rename},
-	{"rename-over", by_rename_over},
-	{"link", by_link},
-	{"tmpfile", by_tmpfile},
-	{"tmpfile-link", by_tmpfile_link},
-	{"unlinked", by_unlinked},
-	{"directory", by_directory},
-	{"script", by_script},
-	{"edit-write", edit_write},
-	{"edit-mmap", edit_mmap},
-	{"edit-truncate", edit_truncate},
-	{"edit-copy-range", edit_copy_range},
-	{"edit-splice", edit_splice},
-	{"edit-io-uring", edit_io_uring},
-	{"still-open", still_open},
-	{"touched", touched},
+        {"none", none},
+        {"plain", plain},
+        {"execveat", by_execveat},
+        {"opath", by_opath},
+        {"procfd", by_procfd},
+        {"vfork", by_vfork},
+        {"rename", by_rename},
+        {"rename-over", by_rename_over},
+        {"link", by_link},
+        {"tmpfile", by_tmpfile},
+        {"tmpfile-link", by_tmpfile_link},
+        {"unlinked", by_unlinked},
+        {"directory", by_directory},
+        {"script", by_script},
+        {"edit-write", edit_write},
+        {"edit-mmap", edit_mmap},
+        {"edit-truncate", edit_truncate},
+        {"edit-copy-range", edit_copy_range},
+        {"edit-splice", edit_splice},
+        {"edit-io-uring", edit_io_uring},
+        {"still-open", still_open},
+        {"touched", touched},
 };
 
 int main(int argc, char **argv)

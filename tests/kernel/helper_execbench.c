@@ -28,8 +28,8 @@ int main(int argc, char **argv)
 		int status;
 		pid_t pid;
 
-		if (posix_spawn(&pid, program[0], NULL, NULL, program, envp) != 0 || waitpid(pid, &status, 0) < 0 ||
-			!WIFEXITED(status))
+		if (posix_spawn(&pid, program[0], NULL, NULL, program, envp) != 0 ||
+		        waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 			return 1;
 		printf("%" PRId64 "\n", now_ns() - begin);
 	}

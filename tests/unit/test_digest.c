@@ -73,14 +73,14 @@ static enum digest_result in_steps(
 {
 	struct digest_stream *stream;
 	enum digest_result result;
-	uint64_t offset = 0, before;
+	struct digest_source source = {.fd = fd, .expected_size = expected_size};
+	uint64_t before;
 
 	assert_int_equal(digest_stream_new(&stream), 0);
 	do {
-		before = offset;
-		result = digest_stream_file(
-		        stream, fd, expected_size, step, &offset, ret_digest, reterr_errno);
-		assert_true(offset - before <= step);
+		before = source.offset;
+		result = digest_stream_file(stream, &source, step, ret_digest, reterr_errno);
+		assert_true(source.offset - before <= step);
 	} while (result == DIGEST_MORE);
 	digest_stream_free(stream);
 	return result;
@@ -138,13 +138,12 @@ static void test_offset_past_size(void **state)
 	_cleanup_close_ int fd = memory_file("abcdef", 6);
 	struct digest_stream *stream;
 	struct digest digest;
-	uint64_t offset = 4;
+	struct digest_source source = {.fd = fd, .expected_size = 3, .offset = 4};
 	int error = 0;
 
 	(void)state;
 	assert_int_equal(digest_stream_new(&stream), 0);
-	assert_int_equal(
-	        digest_stream_file(stream, fd, 3, 100, &offset, &digest, &error), DIGEST_LONGER);
+	assert_int_equal(digest_stream_file(stream, &source, 100, &digest, &error), DIGEST_LONGER);
 	digest_stream_free(stream);
 }
 

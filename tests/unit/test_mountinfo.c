@@ -108,7 +108,8 @@ static void test_malformed(void **state)
 	        "1 2 0:3 / /m rw -\n",
 	        "1 2 0:3 / /m rw - overlay\n",
 	        "1 2 0:3 / /m rw - overlay src\n",
-	        "1 2 0:3 / /m rw - overlay src rw", /* cut off */
+	        "1 2 0:3 / /m rw - overlay src  rw\n", /* empty options */
+	        "1 2 0:3 / /m rw - overlay src rw",    /* cut off */
 	        "1 2 0:3 / /m\n",
 	        "1 2 0:3 /\n",
 	        "1 2 03 / /m rw - overlay src rw\n",
