@@ -155,6 +155,8 @@ static int scan_view(struct mounts *m, const struct view *view)
 		r = mountinfo_next(&cursor, end, &line);
 		if (r == 0)
 			return 0;
+		if (r == -ENOMEM)
+			return r;
 		if (r < 0)
 			continue;
 		if (!strcmp(line.fstype, "overlay"))
@@ -216,6 +218,8 @@ static int root_options(pid_t pid, uint64_t mount_id, bool unique, char **ret_op
 		r = mountinfo_next(&cursor, end, &line);
 		if (r == 0)
 			return -ENOENT;
+		if (r == -ENOMEM)
+			return r;
 		if (r < 0)
 			continue;
 		if (line.id == mount_id && !strcmp(line.fstype, "overlay"))

@@ -13,6 +13,7 @@ void naming_try(struct overlays *overlays, const struct config *config, struct f
 	        .upper = overlay->upper ? overlay->upper->path : NULL,
 	        .mountpoints = mountpoints,
 	        .n_mountpoints = 1,
+	        .dev = overlay->dev,
 	};
 
 	if (overlay->named || overlay->naming_attempts++ >= NAMING_ATTEMPTS_MAX)

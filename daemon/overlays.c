@@ -15,10 +15,19 @@
 
 #include <uthash.h>
 
+/* The layers of one path: paths of different filesystems may be spelt alike, in other namespaces.
+ */
+struct path_entry {
+	char *path;
+	struct layer_entry *first;
+	UT_hash_handle hh;
+};
+
 struct layer_entry {
 	struct layer layer;
 	struct overlay *writer; /* the overlay that has it as upper or work; borrowed */
-	UT_hash_handle hh;
+	struct path_entry *at;
+	struct layer_entry *next;
 };
 
 struct dev_entry {
@@ -36,7 +45,7 @@ struct mount_entry {
 struct overlays {
 	pthread_rwlock_t lock;
 	void (*free_index)(void *index);
-	struct layer_entry *layers;
+	struct path_entry *paths;
 	struct dev_entry *devs;
 	struct mount_entry *mounts;
 };
@@ -63,49 +72,92 @@ int overlays_new(void (*free_index)(void *index), struct overlays **ret_overlays
 /*
  * Layers.
  */
-static struct layer_entry *layer_find(struct overlays *o, const char *path, size_t size)
+static struct layer_entry *layer_find(
+        const struct overlays *o, const struct backing *backing, const char *path, size_t size)
 {
-	struct layer_entry *entry = NULL;
+	struct path_entry *at = NULL;
+	struct layer_entry *entry;
 
-	HASH_FIND(hh, o->layers, path, size, entry);
+	HASH_FIND(hh, o->paths, path, size, at);
+	for (entry = at ? at->first : NULL; entry; entry = entry->next)
+		if (entry->layer.backing == backing)
+			return entry;
+	return NULL;
+}
+
+static struct path_entry *path_get(struct overlays *o, const char *path)
+{
+	struct path_entry *at = NULL;
+
+	HASH_FIND(hh, o->paths, path, strlen(path), at);
+	if (at)
+		return at;
+	at = calloc(1, sizeof(*at));
+	if (!at || !(at->path = strdup(path))) {
+		free(at);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, o->paths, at->path, strlen(at->path), at);
+	return at;
+}
+
+static void path_put(struct overlays *o, struct path_entry *at)
+{
+	if (at->first)
+		return;
+	HASH_DEL(o->paths, at); /* NOLINT: the analyser loses uthash's own list */
+	free(at->path);
+	free(at);
+}
+
+static struct layer_entry *layer_add(struct overlays *o, const struct sighted_layer *sighted)
+{
+	struct path_entry *at = path_get(o, sighted->path);
+	struct layer_entry *entry = at ? calloc(1, sizeof(*entry)) : NULL;
+
+	if (!entry) {
+		if (at)
+			path_put(o, at);
+		return NULL;
+	}
+	entry->layer.path = at->path;
+	entry->layer.backing = backing_ref(sighted->backing);
+	entry->layer.entry = entry;
+	entry->at = at;
+	entry->next = at->first;
+	at->first = entry;
 	return entry;
 }
 
 static struct layer *layer_get(struct overlays *o, const struct sighted_layer *sighted)
 {
-	const char *path = sighted->path;
-	struct layer_entry *entry = layer_find(o, path, strlen(path));
+	struct layer_entry *entry =
+	        layer_find(o, sighted->backing, sighted->path, strlen(sighted->path));
 
-	if (!entry) {
-		entry = calloc(1, sizeof(*entry));
-		if (!entry)
-			return NULL;
-		entry->layer.path = strdup(path);
-		if (!entry->layer.path) {
-			free(entry);
-			return NULL;
-		}
-		entry->layer.backing = backing_ref(sighted->backing);
-		entry->layer.handle = sighted->handle;
-		entry->layer.hash = entry;
-		HASH_ADD_KEYPTR(hh, o->layers, entry->layer.path, strlen(entry->layer.path), entry);
-	}
+	if (!entry)
+		entry = layer_add(o, sighted);
+	if (!entry)
+		return NULL;
+	/* A directory that was made anew at the same path: the last sighting knows. */
+	entry->layer.handle = sighted->handle;
 	entry->layer.refs++;
 	return &entry->layer;
 }
 
 static void layer_put(struct overlays *o, struct layer *layer)
 {
-	struct layer_entry *entry;
+	struct layer_entry *entry, **link;
 
 	if (!layer || --layer->refs > 0)
 		return;
-	entry = layer->hash;
-	HASH_DEL(o->layers, entry); /* NOLINT: the analyser loses uthash's own list */
+	entry = layer->entry;
+	for (link = &entry->at->first; *link != entry; link = &(*link)->next)
+		;
+	*link = entry->next;
+	path_put(o, entry->at);
 	if (layer->index && o->free_index)
 		o->free_index(layer->index);
 	backing_unref(layer->backing);
-	free(layer->path);
 	free(entry);
 }
 
@@ -115,7 +167,7 @@ static void layer_set_writer(struct layer *layer, struct overlay *overlay)
 
 	if (!layer)
 		return;
-	entry = layer->hash;
+	entry = layer->entry;
 	layer->n_upper++;
 	entry->writer = overlay;
 }
@@ -126,7 +178,7 @@ static void layer_clear_writer(struct layer *layer, const struct overlay *overla
 
 	if (!layer)
 		return;
-	entry = layer->hash;
+	entry = layer->entry;
 	layer->n_upper--;
 	if (entry->writer == overlay)
 		entry->writer = NULL;
@@ -439,17 +491,18 @@ static void consider(const struct overlay *asking, struct layer_entry *entry, si
 		*hit = (struct layer_hit){.role = LAYER_LOWER_OTHER, .prefix = prefix};
 }
 
-void overlays_locate(struct overlays *o, const char *path, const struct overlay *asking,
-        struct layer_hit *ret_hit)
+void overlays_locate(struct overlays *o, const struct layer_query *query, struct layer_hit *ret_hit)
 {
+	const struct backing *backing = query->backing;
+	const char *path = query->path;
 	struct layer_hit hit = {0};
 	size_t size = strlen(path);
 
 	pthread_rwlock_rdlock(&o->lock);
-	consider(asking, layer_find(o, "/", 1), 0, &hit);
+	consider(query->asking, layer_find(o, backing, "/", 1), 0, &hit);
 	for (size_t i = 1; i <= size; i++)
 		if (i == size || path[i] == '/')
-			consider(asking, layer_find(o, path, i), i, &hit);
+			consider(query->asking, layer_find(o, backing, path, i), i, &hit);
 	overlay_ref(hit.overlay);
 	pthread_rwlock_unlock(&o->lock);
 	*ret_hit = hit;

@@ -2,10 +2,10 @@
  * Every overlay that is known, and the layers it is made of. An overlay is a container as far as
  * verdicts are concerned; what runtimes call it is only a name (metadata.h).
  *
- * Which layer an inode lies in is told by its canonical host path (backing.h): the kernel's own
- * account of the decoded inode. A directory that is the upper (or work) layer of any overlay makes
- * all below it upper, whatever else it is: a nested overlay whose lower layer lies in a
- * container's upper layer gains nothing.
+ * Which layer an inode lies in is told by its filesystem and its canonical path there (backing.h):
+ * the kernel's own account of the decoded inode. A directory that is the upper (or work) layer of
+ * any overlay makes all below it upper, whatever else it is: a nested overlay whose lower layer
+ * lies in a container's upper layer gains nothing.
  *
  * A lower layer vouches only when its overlay was mounted from the host, or when the layer lies in
  * the runtimes' storage: a container's own user namespace may mount overlays of anything.
@@ -49,7 +49,7 @@ struct layer {
 	unsigned int n_upper; /* overlays that write here (upper or work) */
 	bool trusted;         /* vouches as a lower layer: of the host's or in storage */
 	void *index;          /* image_index.h; owned there, freed through overlays_new()'s hook */
-	void *hash;           /* registry internal */
+	void *entry;          /* registry internal */
 };
 
 struct overlay {
@@ -148,9 +148,14 @@ struct layer_hit {
 	struct layer *layer;     /* LOWER: borrowed as long as the asking overlay is referenced */
 };
 
-/* @asking: the overlay of the process that execs; may be NULL. */
-void overlays_locate(struct overlays *overlays, const char *path, const struct overlay *asking,
-        struct layer_hit *ret_hit);
+struct layer_query {
+	const struct backing *backing; /* the filesystem: a path means nothing without it */
+	const char *path;              /* canonical */
+	const struct overlay *asking;  /* of the process that execs; may be NULL */
+};
+
+void overlays_locate(
+        struct overlays *overlays, const struct layer_query *query, struct layer_hit *ret_hit);
 
 /* A copy of the container's name as it is known now. 0 or -ENOMEM. */
 int overlay_info(

@@ -52,11 +52,19 @@ static int set_layer_path(struct probe_result *result, size_t prefix)
 	return result->path ? 0 : -ENOMEM;
 }
 
+static void locate(struct probe_context *c, const struct backing *backing, const char *path,
+        const struct overlay *asking, struct layer_hit *ret_hit)
+{
+	const struct layer_query query = {.backing = backing, .path = path, .asking = asking};
+
+	overlays_locate(c->overlays, &query, ret_hit);
+}
+
 /*
  * The lower inode of a copied-up file, if it lies in a layer of @overlay: opened for reading.
  */
 static int open_lower(struct probe_context *c, const struct overlay *overlay,
-        const struct overlay_handle *handle, char **ret_path)
+        const struct overlay_handle *handle, char **ret_path, const struct backing **ret_backing)
 {
 	const struct backing *tried = NULL;
 
@@ -73,11 +81,12 @@ static int open_lower(struct probe_context *c, const struct overlay *overlay,
 		        handle->real_size, O_RDONLY | O_NONBLOCK);
 		if (fd < 0 || backing_path_of(backing, fd, &path) < 0)
 			continue;
-		overlays_locate(c->overlays, path, overlay, &hit);
+		locate(c, backing, path, overlay, &hit);
 		overlay_unref(c->overlays, hit.overlay);
 		if (hit.role != LAYER_LOWER)
 			continue;
 		*ret_path = TAKE_PTR(path);
+		*ret_backing = backing;
 		return TAKE_FD(fd);
 	}
 	return -ENOENT;
@@ -87,9 +96,10 @@ static int set_lower(
         struct probe_context *c, const struct overlay_handle *handle, struct probe_result *result)
 {
 	_cleanup_free_ char *path = NULL;
+	const struct backing *found;
 	mode_t mode;
 
-	result->lower_fd = open_lower(c, result->overlay, handle, &path);
+	result->lower_fd = open_lower(c, result->overlay, handle, &path, &found);
 	if (result->lower_fd < 0)
 		return result->lower_fd;
 	return file_identity_of(result->lower_fd, &result->lower_identity, &mode);
@@ -153,7 +163,7 @@ static int classify_real(struct probe_context *c, const struct backing *backing,
 		overlay_unref(c->overlays, asking);
 		return r;
 	}
-	overlays_locate(c->overlays, result->host_path, asking, &hit);
+	locate(c, backing, result->host_path, asking, &hit);
 	result->overlay = asking;
 	if (hit.role == LAYER_UPPER) {
 		overlay_unref(c->overlays, asking);
@@ -218,7 +228,7 @@ static int set_upper(
 		r = backing_path_of(overlay->upper->backing, result->real_fd, &result->host_path);
 	if (r < 0)
 		return r;
-	overlays_locate(c->overlays, result->host_path, overlay, &hit);
+	locate(c, overlay->upper->backing, result->host_path, overlay, &hit);
 	overlay_unref(c->overlays, hit.overlay);
 	return hit.role == LAYER_UPPER ? set_layer_path(result, hit.prefix) : -ENOENT;
 }
@@ -229,17 +239,18 @@ static int compare_lower(
 {
 	const struct file_identity *lower = &result->lower_identity, *seen = &result->identity;
 	_cleanup_free_ char *path = NULL;
+	const struct backing *found = NULL;
 	struct layer_hit hit;
 	mode_t mode;
 	int r;
 
-	result->lower_fd = open_lower(c, result->overlay, handle, &path);
+	result->lower_fd = open_lower(c, result->overlay, handle, &path, &found);
 	if (result->lower_fd < 0)
 		return result->lower_fd;
 	r = file_identity_of(result->lower_fd, &result->lower_identity, &mode);
 	if (r < 0)
 		return r;
-	overlays_locate(c->overlays, path, result->overlay, &hit);
+	locate(c, found, path, result->overlay, &hit);
 	result->host_path = TAKE_PTR(path);
 	r = set_layer_path(result, hit.prefix);
 	if (r < 0)
@@ -403,7 +414,7 @@ static int probe_backing_quick(struct probe_context *c, const struct backing *ba
 	r = backing_path_of(backing, fd, &result->host_path);
 	if (r < 0)
 		return r;
-	overlays_locate(c->overlays, result->host_path, asking, &hit);
+	locate(c, backing, result->host_path, asking, &hit);
 	overlay_unref(c->overlays, hit.overlay);
 	if (hit.role == LAYER_LOWER)
 		result->origin = ORIGIN_IMAGE;
@@ -485,7 +496,7 @@ int probe_created(struct probe_context *c, int fd, struct probe_result *ret_resu
 	r = backing_path_of(backing, fd, &ret_result->host_path);
 	if (r < 0)
 		return r;
-	overlays_locate(c->overlays, ret_result->host_path, NULL, &hit);
+	locate(c, backing, ret_result->host_path, NULL, &hit);
 	if (hit.role != LAYER_UPPER || !hit.overlay) {
 		overlay_unref(c->overlays, hit.overlay);
 		return -ENOENT;

@@ -44,7 +44,8 @@ static int storage_add(
 	if (!copy)
 		return -ENOMEM;
 	paths->paths[paths->n] = TAKE_PTR(copy);
-	paths->canonical[paths->n++] = TAKE_PTR(canonical);
+	paths->canonical[paths->n] = TAKE_PTR(canonical);
+	paths->backings[paths->n++] = TAKE_PTR(backing);
 	return 0;
 }
 
@@ -61,7 +62,8 @@ int storage_paths_init(
 	}
 	paths->paths = calloc(n, sizeof(paths->paths[0]));
 	paths->canonical = calloc(n, sizeof(paths->canonical[0]));
-	if (!paths->paths || !paths->canonical)
+	paths->backings = calloc(n, sizeof(paths->backings[0]));
+	if (!paths->paths || !paths->canonical || !paths->backings)
 		r = -ENOMEM;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = storage_add(paths, source[i], backings);
@@ -73,7 +75,9 @@ void storage_paths_done(struct storage_paths *paths)
 	for (size_t i = 0; i < paths->n; i++) {
 		free(paths->paths[i]);
 		free(paths->canonical[i]);
+		backing_unref(paths->backings[i]);
 	}
+	free(paths->backings);
 	free(paths->paths);
 	free(paths->canonical);
 	memset(paths, 0, sizeof(*paths));
@@ -173,15 +177,21 @@ static bool below(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
 }
 
-static bool is_trusted(const struct sighting_source *source, const char *canonical)
+/*
+ * A layer vouches when the host mounted the overlay. Otherwise it must lie in the runtimes'
+ * storage, on the storage's own filesystem: any user namespace can spell that path on a tmpfs.
+ */
+static bool is_trusted(const struct sighting_source *source, const struct sighted_layer *layer)
 {
 	if (source->mounter == MOUNTER_HOST)
 		return true;
 	for (size_t i = 0; i < source->storage->n; i++)
-		if (below(canonical, source->storage->canonical[i]))
+		if (layer->backing == source->storage->backings[i] &&
+		        below(layer->path, source->storage->canonical[i]))
 			return true;
-	return (below(canonical, "/home") || below(canonical, "/root")) &&
-	       strstr(canonical, ROOTLESS_STORAGE "overlay/");
+	return layer->backing->host &&
+	       (below(layer->path, "/home") || below(layer->path, "/root")) &&
+	       strstr(layer->path, ROOTLESS_STORAGE "overlay/");
 }
 
 struct resolved {
@@ -229,7 +239,7 @@ static int resolve_all(const struct sighting_source *source, const struct overla
 			*lower = (struct sighted_layer){0};
 			continue;
 		}
-		lower->trusted = is_trusted(source, lower->path);
+		lower->trusted = is_trusted(source, lower);
 		ret->n++;
 	}
 	return 0;

@@ -11,8 +11,9 @@
 
 /* Directories of runtimes that hold layers. */
 struct storage_paths {
-	char **paths;     /* as configured, or the defaults that exist */
-	char **canonical; /* the same, as backing.h tells them */
+	char **paths;              /* as configured, or the defaults that exist */
+	char **canonical;          /* the same, as backing.h tells them */
+	struct backing **backings; /* and where: a path means nothing without it; references */
 	size_t n;
 };
 

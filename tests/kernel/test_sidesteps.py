@@ -151,6 +151,26 @@ def test_overlay_of_a_user_namespace(fs, image, start, marks):
     shutil.rmtree(base, ignore_errors=True)
 
 
+def test_a_user_namespace_that_spells_the_images_path(fs, image, start, marks):
+    """An overlay of a tmpfs that is mounted where the image's layer lies, in a namespace of one's own."""
+    daemon = start(marks=marks)
+    script = (f"cp {image}/bin/payload {image}/bin/busybox /tmp/ && mount -t tmpfs t {image} && "
+              f"mkdir {image}/bin && cp /tmp/payload {image}/bin/one && echo evil >> {image}/bin/one && "
+              "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/m && "
+              f"mount -t overlay o -o userxattr,lowerdir={image},upperdir=/mnt/u,workdir=/mnt/w /mnt/m && "
+              "echo mounted && read go && chroot /mnt/m /bin/one")
+    process = subprocess.Popen(["unshare", "-Urm", "sh", "-c", "mount -t tmpfs t /tmp; " + script],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert process.stdout.readline() == b"mounted\n"
+        daemon.rescan()
+        output, _ = process.communicate(b"go\n", timeout=20)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    assert b"PAYLOAD-RAN" not in output, output
+
+
 def test_row_7_the_upper_directory_by_its_host_path(guarded):
     """A container that has the storage bind-mounted runs its drop by the path on the host."""
     overlay, daemon = guarded
