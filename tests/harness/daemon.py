@@ -104,7 +104,8 @@ class Daemon:
 
     def alerts(self):
         with open(self.alerts_path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+            alerts = [json.loads(line) for line in file]
+        return [a for a in alerts if self.is_ours(a["output_fields"]["execward.container_key"])]
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
