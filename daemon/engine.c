@@ -51,6 +51,9 @@ static void found(
 	struct engine *e = userdata;
 	struct ruling *ruling;
 
+	/* A lower layer of others that becomes writable is not one to remember any more. */
+	if (fresh && overlay->upper && overlay->upper->refs > 1)
+		fan_groups_forget(&e->groups);
 	guard_overlay(e->guard, overlay, mountpoint, via);
 	if (!fresh)
 		return;

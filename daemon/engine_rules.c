@@ -56,6 +56,13 @@ static int copy_grant(const struct grant *grant, void *userdata)
 	return 0;
 }
 
+static void forget(void *userdata)
+{
+	struct engine *e = userdata;
+
+	fan_groups_forget(&e->groups);
+}
+
 static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode)
 {
 	_cleanup_(grants_done) struct grants_list list = {0};
@@ -65,7 +72,7 @@ static int publish(struct engine *e, struct shared_config *shared, const struct 
 	if (r == 0)
 		r = ruling_new(shared, mode, list.items, list.n, &ruling);
 	if (r == 0)
-		rulings_set(e->rulings, ruling);
+		rulings_set(e->rulings, ruling, forget, e);
 	return r;
 }
 

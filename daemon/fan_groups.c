@@ -92,6 +92,19 @@ int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path)
 	        path);
 }
 
+void fan_groups_remember(const struct fan_groups *groups, int fd)
+{
+	/* Evictable: the mark does not pin the inode, so nothing has to be counted or taken back.
+	 */
+	(void)fanotify_mark(groups->verdicts, FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_EVICTABLE,
+	        FAN_OPEN_EXEC_PERM, fd, NULL);
+}
+
+void fan_groups_forget(const struct fan_groups *groups)
+{
+	(void)fanotify_mark(groups->verdicts, FAN_MARK_FLUSH | FAN_MARK_INODE, 0, AT_FDCWD, NULL);
+}
+
 void fan_groups_flush(const struct fan_groups *groups)
 {
 	static const unsigned int kinds[] = {FAN_MARK_FILESYSTEM, FAN_MARK_MOUNT, FAN_MARK_INODE};

@@ -41,6 +41,7 @@ struct ruling {
 };
 
 struct rulings {
+	pthread_rwlock_t holding; /* read: a verdict that will be remembered is under way */
 	pthread_mutex_t lock;
 	struct ruling *current;
 };
@@ -254,6 +255,7 @@ int rulings_new(struct rulings **ret_rulings)
 	if (!rulings)
 		return -ENOMEM;
 	pthread_mutex_init(&rulings->lock, NULL);
+	pthread_rwlock_init(&rulings->holding, NULL);
 	*ret_rulings = rulings;
 	return 0;
 }
@@ -264,6 +266,7 @@ void rulings_free(struct rulings *rulings)
 		return;
 	ruling_unref(rulings->current);
 	pthread_mutex_destroy(&rulings->lock);
+	pthread_rwlock_destroy(&rulings->holding);
 	free(rulings);
 }
 
@@ -277,13 +280,31 @@ struct ruling *rulings_get(struct rulings *rulings)
 	return ruling;
 }
 
-void rulings_set(struct rulings *rulings, struct ruling *ruling)
+void rulings_set(struct rulings *rulings, struct ruling *ruling, void (*forget)(void *userdata),
+        void *userdata)
 {
 	struct ruling *old;
 
+	pthread_rwlock_wrlock(&rulings->holding);
 	pthread_mutex_lock(&rulings->lock);
 	old = rulings->current;
 	rulings->current = ruling;
 	pthread_mutex_unlock(&rulings->lock);
+	/* Only a denied digest turns against a program of an image. */
+	if (!ruling->denylist_empty && forget)
+		forget(userdata);
+	pthread_rwlock_unlock(&rulings->holding);
 	ruling_unref(old);
+}
+
+struct ruling *rulings_hold(struct rulings *rulings)
+{
+	pthread_rwlock_rdlock(&rulings->holding);
+	return rulings_get(rulings);
+}
+
+void rulings_release(struct rulings *rulings, struct ruling *ruling)
+{
+	pthread_rwlock_unlock(&rulings->holding);
+	ruling_unref(ruling);
 }

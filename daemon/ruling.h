@@ -61,5 +61,16 @@ int rulings_new(struct rulings **ret_rulings);
 void rulings_free(struct rulings *rulings);
 /* A reference; NULL before the first rulings_set(). */
 struct ruling *rulings_get(struct rulings *rulings);
-/* @ruling is taken. */
-void rulings_set(struct rulings *rulings, struct ruling *ruling);
+/*
+ * @ruling is taken. When it could deny what the ones before it let the kernel remember, @forget is
+ * called before anybody can decide by it, and after everybody who decided by an older one is done.
+ */
+void rulings_set(struct rulings *rulings, struct ruling *ruling, void (*forget)(void *userdata),
+        void *userdata);
+
+/*
+ * Between these two no other ruling comes into force: for a verdict that the kernel is told to
+ * remember. A reference, to be given back.
+ */
+struct ruling *rulings_hold(struct rulings *rulings);
+void rulings_release(struct rulings *rulings, struct ruling *ruling);

@@ -81,6 +81,9 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 		ruling_decide(ruling, &input, &decision);
 		settled = decision.verdict == VERDICT_ALLOW;
 	}
+	/* A program of the image, by its real inode: the kernel need not ask again. */
+	if (settled && probe.origin == ORIGIN_IMAGE && !probe.by_overlay)
+		fan_groups_remember(v->context.groups, event->fd);
 	probe_result_done(&v->context.probe, &probe);
 	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
 		faults_count(v->context.faults, FAULT_REPLY);
@@ -92,6 +95,7 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 static void handle(struct verdicts *v, const struct fan_event *event)
 {
 	struct ruling *ruling;
+	bool settled;
 
 	if (event->mask & FAN_Q_OVERFLOW)
 		return;
@@ -100,8 +104,11 @@ static void handle(struct verdicts *v, const struct fan_event *event)
 		faults_count(v->context.faults, FAULT_EVENT_FD);
 		return;
 	}
-	ruling = rulings_get(v->context.rulings);
-	if (settle(v, event, ruling)) {
+	ruling = rulings_hold(v->context.rulings);
+	settled = settle(v, event, ruling);
+	ruling_ref(ruling);
+	rulings_release(v->context.rulings, ruling);
+	if (settled) {
 		close_event(event);
 		ruling_unref(ruling);
 		return;

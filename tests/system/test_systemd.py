@@ -78,8 +78,8 @@ def test_keeps_the_hosts_mount_namespace_and_drops_the_rest(guarded):
     assert mine == guarded.run("readlink", "/proc/1/ns/mnt")
     status = dict(re.findall(r"^(\w+):\s+(.*)$", in_proc(guarded, "status"), re.M))
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-    # linux/capability.h: DAC_OVERRIDE 1, DAC_READ_SEARCH 2, SYS_PTRACE 19, SYS_ADMIN 21, LEASE 28
-    assert int(status["CapBnd"], 16) == sum(1 << bit for bit in (1, 2, 19, 21, 28))
+    # linux/capability.h: DAC_OVERRIDE 1, DAC_READ_SEARCH 2, SYS_PTRACE 19, SYS_ADMIN 21, SYS_NICE 23, LEASE 28
+    assert int(status["CapBnd"], 16) == sum(1 << bit for bit in (1, 2, 19, 21, 23, 28))
     # Asked of systemd, since a test machine whose init lacks CAP_SYS_RESOURCE cannot grant them.
     assert guarded.show(UNIT, "OOMScoreAdjust") == "-900"
     assert guarded.show(UNIT, "LimitNOFILE") == "1048576"
