@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness.daemon import Daemon
+
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.daemon import EXECWARDD, Daemon
+from harness.daemon import EXECWARDD, HELPERS
 from harness.fs import Overlay
 
 
@@ -223,3 +223,26 @@ def test_the_selftest_passes_in_every_mode(start, marks):
         result = daemon.tool("selftest", check=False)
         assert result.returncode == 0, result.stdout.decode()
         daemon.stop()
+
+
+def test_a_kernel_without_permission_events(start):
+    daemon = start(ready=False, prefix=[os.path.join(HELPERS, "nofanotify"), "38"])  # ENOSYS
+    refused(daemon, 69, "FAN_OPEN_EXEC_PERM")
+
+
+def test_no_fanotify_group_left(start):
+    daemon = start(ready=False, prefix=[os.path.join(HELPERS, "nofanotify"), "24"])  # EMFILE
+    refused(daemon, 69)
+
+
+def test_stdout_gets_the_alert_too(overlay, start):
+    daemon = start(ready=False)
+    with open(daemon.config, encoding="utf-8") as file:
+        text = file.read()
+    with open(daemon.config, "w", encoding="utf-8") as file:
+        file.write(text.replace("outputs: [", "outputs: [{type: stdout}, "))
+    daemon.start()
+    overlay.attack("plain", "/bin/x")
+    assert daemon.event("/bin/x")["execward.verdict"] == "deny"
+    lines = [line for line in daemon.read_log().splitlines() if line.startswith("{")]
+    assert len(lines) == 1 and '"proc.exepath":"/bin/x"' in lines[0]
