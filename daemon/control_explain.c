@@ -6,7 +6,6 @@
 #include "core/alert.h"
 #include "daemon/control_json.h"
 #include "daemon/control_requests.h"
-#include "daemon/recorder.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static int digests_of_path(struct control_reply *reply, json_t *request, struct 
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	(void)recorder_flush(engine_recorder(reply->engine), FLUSH_TIMEOUT_MS);
+	engine_settle(reply->engine, FLUSH_TIMEOUT_MS);
 	r = store_drops(reply->store, &query, note_drop, ret);
 	return r == 0 ? store_events(reply->store, &query, note_event, ret) : r;
 }
@@ -314,7 +313,7 @@ int control_explain(struct control_reply *reply, json_t *request)
 	struct digest digest;
 	int r;
 
-	(void)recorder_flush(engine_recorder(reply->engine), FLUSH_TIMEOUT_MS);
+	engine_settle(reply->engine, FLUSH_TIMEOUT_MS);
 	r = explain_query(reply, request, &query, &digest);
 	if (r == 0) {
 		x.digest = query.digest;

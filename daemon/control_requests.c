@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "core/alert.h"
 #include "daemon/control_json.h"
-#include "daemon/recorder.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,7 +68,7 @@ static bool field_true(json_t *request, const char *name)
 /* What was decided before the question is to be seen in the answer. */
 static void flush_records(struct control_reply *reply)
 {
-	(void)recorder_flush(engine_recorder(reply->engine), FLUSH_TIMEOUT_MS);
+	engine_settle(reply->engine, FLUSH_TIMEOUT_MS);
 }
 
 static int store_failure(struct control_reply *reply, int r)

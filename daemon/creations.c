@@ -218,6 +218,9 @@ static void handle(struct creations *c, struct fan_event *event)
 		return;
 	}
 	record->writer_gone = task_read_writer(event->pid, event->pidfd, &record->writer) < 0;
+	if (record->writer_gone)
+		record->writer_gone =
+		        births_find(c->context.births, event->pid, &record->writer) < 0;
 	if (probe_created(&context, event->fd, &probe) < 0) {
 		probe_result_done(&context, &probe);
 		record_free(record);

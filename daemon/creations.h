@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "daemon/births.h"
 #include "daemon/faults.h"
 #include "daemon/hashing.h"
 #include "daemon/pool.h"
@@ -21,6 +22,7 @@ struct creations_context {
 	int group; /* borrowed */
 	struct probe_context probe;
 	struct hash_cache *cache;
+	struct births *births;
 	struct pool *pool;
 	struct recorder *recorder;
 	struct faults *faults;

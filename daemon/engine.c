@@ -157,6 +157,9 @@ static int make_deciders(struct engine *e, const struct config *config)
 
 	creations.pool = e->pool;
 	if (r == 0)
+		r = births_new(e->groups.births, &e->births);
+	creations.births = e->births;
+	if (r == 0)
 		r = creations_new(&creations, &e->creations);
 	e->verdicts_context = (struct verdicts_context){
 	        .groups = &e->groups,
@@ -176,6 +179,8 @@ static int start_threads(struct engine *e)
 {
 	int r = recorder_start(e->recorder);
 
+	if (r == 0)
+		r = births_start(e->births);
 	if (r == 0)
 		r = creations_start(e->creations);
 	return r == 0 ? verdicts_start(e->verdicts) : r;
@@ -218,6 +223,7 @@ static void destroy(struct engine *e)
 {
 	verdicts_free(e->verdicts);
 	creations_free(e->creations);
+	births_free(e->births);
 	recorder_free(e->recorder);
 	guard_free(e->guard);
 	mounts_free(e->mounts);
@@ -276,6 +282,7 @@ void engine_stop(struct engine *e)
 	if (e->verdicts)
 		verdicts_stop(e->verdicts, SHUTDOWN_GRACE_MS);
 	creations_stop(e->creations);
+	births_stop(e->births);
 	pool_free(e->pool);
 	recorder_stop(e->recorder);
 	destroy(e);
@@ -289,6 +296,12 @@ size_t engine_rescan(struct engine *e)
 struct ruling *engine_ruling(struct engine *e)
 {
 	return rulings_get(e->rulings);
+}
+
+void engine_settle(struct engine *e, unsigned int timeout_ms)
+{
+	(void)creations_drain(e->creations, timeout_ms);
+	(void)recorder_flush(e->recorder, timeout_ms);
 }
 
 struct recorder *engine_recorder(struct engine *e)

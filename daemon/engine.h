@@ -49,6 +49,11 @@ size_t engine_rescan(struct engine *engine);
 struct ruling *engine_ruling(struct engine *engine); /* a reference */
 /* Where the database is; borrowed. */
 const char *engine_state_dir(const struct engine *engine);
+/*
+ * Waits until what was written and decided before this call is in the database, at most @timeout_ms
+ * for each: so that an answer shows it.
+ */
+void engine_settle(struct engine *engine, unsigned int timeout_ms);
 struct recorder *engine_recorder(struct engine *engine);
 
 /* The answer to `status`: a new reference, or NULL when memory is short. */

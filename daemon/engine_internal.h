@@ -32,6 +32,7 @@ struct engine {
 	struct hash_cache *cache;
 	struct image_indexer *indexer;
 	struct pool *pool;
+	struct births *births;
 	struct creations *creations;
 	struct verdicts *verdicts;
 	struct shared_config *base; /* directories and limits: fixed at start */

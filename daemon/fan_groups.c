@@ -43,7 +43,7 @@ static int open_mounts_group(void)
 int fan_groups_open(struct fan_groups *ret_groups)
 {
 	_cleanup_close_ int verdicts = -1, creations = -1;
-	int mounts;
+	int births, mounts;
 
 	verdicts = open_group(FAN_CLASS_CONTENT);
 	if (verdicts < 0)
@@ -51,9 +51,13 @@ int fan_groups_open(struct fan_groups *ret_groups)
 	creations = open_group(FAN_CLASS_NOTIF);
 	if (creations < 0)
 		return creations;
+	births = fanotify_init(
+	        FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_REPORT_PIDFD | FAN_CLOEXEC | FAN_NONBLOCK,
+	        0);
 	mounts = open_mounts_group();
 	ret_groups->verdicts = TAKE_FD(verdicts);
 	ret_groups->creations = TAKE_FD(creations);
+	ret_groups->births = births < 0 ? -1 : births;
 	ret_groups->mounts = mounts < 0 ? -1 : mounts;
 	return 0;
 }
@@ -62,6 +66,7 @@ void fan_groups_close(struct fan_groups *groups)
 {
 	cleanup_closep(&groups->verdicts);
 	cleanup_closep(&groups->creations);
+	cleanup_closep(&groups->births);
 	cleanup_closep(&groups->mounts);
 	*groups = FAN_GROUPS_NONE;
 }
@@ -77,7 +82,13 @@ static int mark_both(const struct fan_groups *groups, unsigned int flags, const 
 
 int fan_groups_mark_filesystem(const struct fan_groups *groups, const char *path)
 {
-	return mark_both(groups, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, path);
+	int r = mark_both(groups, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, path);
+
+	/* An overlay without nfs_export has no handles: its writers are told when they close. */
+	if (r == 0 && groups->births >= 0)
+		(void)fanotify_mark(groups->births, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CREATE,
+		        AT_FDCWD, path);
+	return r;
 }
 
 int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *path)

@@ -4,6 +4,7 @@
  *
  *  verdicts   FAN_CLASS_CONTENT, permission events for execs, unlimited queue and marks
  *  creations  FAN_CLASS_NOTIF, CLOSE_WRITE in containers
+ *  births     FAN_CREATE by file handle: who creates files; -1 where it cannot be had
  *  mounts     FAN_REPORT_MNT of our mount namespace; -1 where the kernel lacks it (before 6.15)
  *
  * Descriptors are close-on-exec and the daemon never forks: a child that inherited the verdict
@@ -19,10 +20,11 @@
 struct fan_groups {
 	int verdicts;
 	int creations;
+	int births;
 	int mounts;
 };
 
-#define FAN_GROUPS_NONE ((struct fan_groups){-1, -1, -1})
+#define FAN_GROUPS_NONE ((struct fan_groups){-1, -1, -1, -1})
 
 /*
  * 0, or -errno: -EPERM without CAP_SYS_ADMIN, -ENOSYS or -EINVAL when the kernel has no
