@@ -113,6 +113,8 @@ static int make_tables(struct engine *e, const struct config *config)
 		r = hash_cache_new(&e->kernel, &e->cache);
 	if (r == 0)
 		r = image_indexer_new(&e->indexer);
+	if (r == 0)
+		r = runtime_init_new(&e->inits);
 	mounts.backings = e->backings;
 	mounts.overlays = e->overlays;
 	mounts.faults = e->faults;
@@ -144,6 +146,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .backings = e->backings,
 	        .overlays = e->overlays,
 	        .mounts = e->mounts,
+	        .inits = e->inits,
 	        .faults = e->faults,
 	};
 	struct creations_context creations = {
@@ -224,6 +227,7 @@ static void destroy(struct engine *e)
 	verdicts_free(e->verdicts);
 	creations_free(e->creations);
 	births_free(e->births);
+	runtime_init_free(e->inits);
 	recorder_free(e->recorder);
 	guard_free(e->guard);
 	mounts_free(e->mounts);

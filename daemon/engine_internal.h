@@ -33,6 +33,7 @@ struct engine {
 	struct image_indexer *indexer;
 	struct pool *pool;
 	struct births *births;
+	struct runtime_init *inits;
 	struct creations *creations;
 	struct verdicts *verdicts;
 	struct shared_config *base; /* directories and limits: fixed at start */

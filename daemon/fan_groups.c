@@ -141,11 +141,8 @@ ssize_t fan_groups_read(int group, void *buffer)
 }
 
 /* The pidfd of the information records that follow an event's fixed part. */
-static int event_pidfd(const struct fanotify_event_metadata *event)
+static int event_pidfd(const char *p, size_t left)
 {
-	const char *p = (const char *)event + event->metadata_len;
-	size_t left = event->event_len - event->metadata_len;
-
 	while (left >= sizeof(struct fanotify_event_info_header)) {
 		struct fanotify_event_info_pidfd info;
 
@@ -165,17 +162,22 @@ static int event_pidfd(const struct fanotify_event_metadata *event)
 
 bool fan_groups_next(const void **cursor, size_t *left, struct fan_event *ret_event)
 {
-	const struct fanotify_event_metadata *event = *cursor;
+	struct fanotify_event_metadata event;
 
-	if (*left < FAN_EVENT_METADATA_LEN || event->event_len < FAN_EVENT_METADATA_LEN ||
-	        event->event_len > *left)
+	if (*left < FAN_EVENT_METADATA_LEN)
 		return false;
-	ret_event->mask = event->mask;
-	ret_event->fd = event->fd;
-	ret_event->pid = event->pid;
-	ret_event->pidfd = event_pidfd(event);
-	*left -= event->event_len;
-	*cursor = (const char *)event + event->event_len;
+	/* Copied: behind a file handle of odd length the next event is not aligned. */
+	memcpy(&event, *cursor, sizeof(event));
+	if (event.metadata_len < FAN_EVENT_METADATA_LEN || event.event_len < event.metadata_len ||
+	        event.event_len > *left)
+		return false;
+	ret_event->mask = event.mask;
+	ret_event->fd = event.fd;
+	ret_event->pid = event.pid;
+	ret_event->pidfd = event_pidfd(
+	        (const char *)*cursor + event.metadata_len, event.event_len - event.metadata_len);
+	*left -= event.event_len;
+	*cursor = (const char *)*cursor + event.event_len;
 	return true;
 }
 

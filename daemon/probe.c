@@ -149,7 +149,11 @@ static void classify_outside(struct probe_context *c, pid_t pid, struct probe_re
 		result->origin = ORIGIN_UNGUARDED;
 		return;
 	}
-	result->origin = c->config->guard_volumes ? ORIGIN_VOLUME : ORIGIN_UNGUARDED;
+	/* The runtime's own init comes from the host, by a bind mount. */
+	if (!c->config->guard_volumes || runtime_init_has(c->inits, &result->identity))
+		result->origin = ORIGIN_UNGUARDED;
+	else
+		result->origin = ORIGIN_VOLUME;
 }
 
 /* @asking is taken. */

@@ -10,12 +10,14 @@
 #include "daemon/faults.h"
 #include "daemon/mounts.h"
 #include "daemon/overlays.h"
+#include "daemon/runtime_init.h"
 
 struct probe_context {
 	const struct config *config;
 	struct backing_table *backings;
 	struct overlays *overlays;
 	struct mounts *mounts;
+	struct runtime_init *inits;
 	struct faults *faults;
 };
 

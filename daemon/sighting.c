@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "core/overlay.h"
+#include "daemon/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,8 +66,16 @@ int storage_paths_init(
 	paths->backings = calloc(n, sizeof(paths->backings[0]));
 	if (!paths->paths || !paths->canonical || !paths->backings)
 		r = -ENOMEM;
-	for (size_t i = 0; i < n && r == 0; i++)
+	for (size_t i = 0; i < n && r == 0; i++) {
+		size_t before = paths->n;
+
 		r = storage_add(paths, source[i], backings);
+		if (r == 0 && paths->n == before && config->n_storage > 0)
+			log_warning("guard.storage: %s: cannot be opened; what appears there is "
+			            "guarded "
+			            "by overlay marks",
+			        source[i]);
+	}
 	return r;
 }
 

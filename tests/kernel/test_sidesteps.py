@@ -207,3 +207,33 @@ def test_row_21_a_task_that_is_killed_while_it_waits(guarded):
         os.kill(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
     assert daemon.status()["ready"]
+
+
+def test_the_runtimes_init_is_no_volume(fs, overlay, start):
+    """docker run --init executes a program of the host that is bind-mounted into the container."""
+    import shutil
+    os.makedirs(fs.path("host"), exist_ok=True)
+    for name in ("init", "other"):
+        shutil.copy(overlay.path("/bin/payload"), fs.path("host", name))
+        os.chmod(fs.path("host", name), 0o755)
+    place = "/usr/bin/tini"
+    made = not os.path.exists(place)
+    if made:
+        open(place, "w", encoding="ascii").close()
+    run("mount", "--bind", fs.path("host", "init"), place)
+    try:
+        daemon = start(marks="backing")
+
+        def mount():
+            unshare(CLONE_NEWNS)
+            run("mount", "--bind", fs.path("host"), overlay.path("/volume"))
+        assert overlay.exec("/bin/sh", "-c", "/volume/init", preexec=mount).ran
+        denied(overlay.exec("/bin/sh", "-c", "/volume/other", preexec=mount), daemon, "volume")
+        # Changed, it is the host's no more.
+        with open(fs.path("host", "init"), "ab") as file:
+            file.write(b"x")
+        denied(overlay.exec("/bin/sh", "-c", "/volume/init", preexec=mount), daemon, "volume")
+    finally:
+        run("umount", place)
+        if made:
+            os.unlink(place)
