@@ -1,25 +1,41 @@
 /*
- * Opening, migrating, transactions and settings. The file is looked at through a descriptor before
- * SQLite reads a byte of it: not root's alone means not ours.
+ * The handle: opening, statements, transactions, and SQLite's codes as results.
+ *
+ * A database is foreign until it has passed every check: no schema of its may run code of ours
+ * (trusted_schema, triggers), no value of its may be larger than a row of ours, and closing it
+ * leaves its log alone.
  */
 #include "store/store_internal.h"
-#include "store/migrations.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define APPLICATION_ID  0x65786577 /* "exew", PRAGMA application_id */
 #define BUSY_TIMEOUT_MS 5000
 
-int store_result(struct store *store, int code)
+DEFINE_FREEP(store, store_free)
+
+/*
+ * Results.
+ */
+
+/* SQLite says FULL for ENOSPC alone; a quota and the limit on file sizes are as full. */
+static int io_result(const struct store *store, int code)
 {
-	(void)store;
+	int error = store->db ? sqlite3_system_errno(store->db) : 0;
+
+	if (code == SQLITE_IOERR_NOMEM)
+		return -ENOMEM;
+	if (code == SQLITE_IOERR_CORRUPTFS)
+		return STORE_E_CORRUPT;
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ? STORE_E_FULL : -EIO;
+}
+
+static int result_of(const struct store *store, int code)
+{
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
@@ -30,12 +46,17 @@ int store_result(struct store *store, int code)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return STORE_E_BUSY;
+	case SQLITE_ERROR: /* our SQL is sound: a table that it does not find is not there */
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_FORMAT:
 	case SQLITE_SCHEMA:
-	case SQLITE_CONSTRAINT:
-	case SQLITE_MISMATCH:
+	case SQLITE_TOOBIG: /* only on reading: what is written is measured before */
 		return STORE_E_CORRUPT;
+	case SQLITE_CONSTRAINT:
+		return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY
+		               ? -EEXIST
+		               : -EINVAL;
 	case SQLITE_NOMEM:
 		return -ENOMEM;
 	case SQLITE_READONLY:
@@ -43,8 +64,18 @@ int store_result(struct store *store, int code)
 	case SQLITE_AUTH:
 		return -EACCES;
 	default:
-		return -EIO;
+		return io_result(store, code);
 	}
+}
+
+int store_result(struct store *store, int code)
+{
+	int r = result_of(store, code);
+
+	/* SQLite ends a transaction by itself when the disk is full or fails. */
+	if (r != 0 && store->grouped && store->lost == 0 && sqlite3_get_autocommit(store->db))
+		store->lost = r;
+	return r;
 }
 
 const char *store_error(const struct store *store)
@@ -52,27 +83,67 @@ const char *store_error(const struct store *store)
 	return store && store->db ? sqlite3_errmsg(store->db) : "not open";
 }
 
-sqlite3_stmt *store_statement(struct store *store, enum statement id, const char *sql)
+/*
+ * Statements.
+ */
+
+static int prepare(struct store *store, const char *sql, unsigned int flags, sqlite3_stmt **ret)
+{
+	int code = sqlite3_prepare_v3(store->db, sql, -1, flags, ret, NULL);
+
+	return store_result(store, code);
+}
+
+int store_prepare(
+        struct store *store, enum statement id, const char *sql, sqlite3_stmt **ret_statement)
 {
 	sqlite3_stmt **statement = &store->statements[id];
 
-	if (!*statement && sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
-	                           statement, NULL) != SQLITE_OK)
-		return NULL;
+	if (!*statement) {
+		int r = prepare(store, sql, SQLITE_PREPARE_PERSISTENT, statement);
+
+		if (r != 0)
+			return r;
+	}
+	if (store->lost != 0 && !sqlite3_stmt_readonly(*statement))
+		return store->lost;
 	sqlite3_reset(*statement);
 	sqlite3_clear_bindings(*statement);
-	return *statement;
+	*ret_statement = *statement;
+	return 0;
+}
+
+int store_prepare_once(struct store *store, const char *sql, sqlite3_stmt **ret_statement)
+{
+	return prepare(store, sql, 0, ret_statement);
 }
 
 int store_run(struct store *store, sqlite3_stmt *statement)
 {
-	int code = sqlite3_step(statement);
+	int r = store_result(store, sqlite3_step(statement));
 
 	sqlite3_reset(statement);
-	return store_result(store, code);
+	return r;
 }
 
-static int execute(struct store *store, const char *sql)
+int store_run_for_id(struct store *store, sqlite3_stmt *statement, int64_t *ret_id)
+{
+	int64_t id = 0;
+	int code = sqlite3_step(statement), r;
+
+	/* The step after the row ends the statement, and commits it outside a group. */
+	if (code == SQLITE_ROW) {
+		id = sqlite3_column_int64(statement, 0);
+		code = sqlite3_step(statement);
+	}
+	r = store_result(store, code);
+	sqlite3_reset(statement);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+int store_execute(struct store *store, const char *sql)
 {
 	return store_result(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
 }
@@ -80,214 +151,79 @@ static int execute(struct store *store, const char *sql)
 /*
  * Open.
  */
-static int check_owner(int fd, mode_t type)
+static int connect(struct store *store, const char *path, enum store_access access)
 {
-	struct stat st;
+	int flags = access == STORE_READ_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+	int code = sqlite3_open_v2(path, &store->db,
+	        flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid() || (st.st_mode & 022))
-		return STORE_E_UNSAFE;
+	if (code != SQLITE_OK)
+		return store_result(store, code);
+	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+	sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, ROW_MAX);
+	sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return 0;
 }
 
-static int check_files(const char *dir, enum store_access access)
+/* On a filesystem without shared memory SQLite keeps another mode, in which readers block. */
+static int use_wal(struct store *store)
 {
-	int flags = access == STORE_READ_WRITE ? O_RDWR | O_CREAT : O_RDONLY;
-	_cleanup_close_ int dirfd = -1, fd = -1;
-	int r;
+	_cleanup_(statement_donep) sqlite3_stmt *statement = NULL;
+	int r = store_prepare_once(store, "PRAGMA journal_mode = WAL", &statement);
+	int code;
 
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dirfd < 0)
-		return errno == ELOOP || errno == ENOTDIR ? STORE_E_UNSAFE : -errno;
-	r = check_owner(dirfd, S_IFDIR);
 	if (r != 0)
 		return r;
-	fd = openat(dirfd, "baseline.db", flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (fd < 0)
-		return errno == ELOOP ? STORE_E_UNSAFE : -errno;
-	return check_owner(fd, S_IFREG);
-}
-
-static int pragma_int(struct store *store, const char *sql, int64_t *ret_value)
-{
-	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
-
-	if (code != SQLITE_OK)
-		return store_result(store, code);
 	code = sqlite3_step(statement);
-	if (code == SQLITE_ROW)
-		*ret_value = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return code == SQLITE_ROW ? 0 : store_result(store, code) ?: STORE_E_CORRUPT;
+	if (code != SQLITE_ROW)
+		return store_result(store, code) ?: -EIO;
+	return strcmp((const char *)sqlite3_column_text(statement, 0) ?: "", "wal") ? -EOPNOTSUPP
+	                                                                            : 0;
 }
 
-static int quick_check(struct store *store)
-{
-	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
-	bool good;
-
-	if (code != SQLITE_OK)
-		return store_result(store, code);
-	code = sqlite3_step(statement);
-	good = code == SQLITE_ROW &&
-	       !strcmp((const char *)sqlite3_column_text(statement, 0) ?: "", "ok");
-	sqlite3_finalize(statement);
-	return good ? 0 : STORE_E_CORRUPT;
-}
-
-/* Names of the enums, so that a person at the sqlite3 shell can read the numbers. */
-static int put_words(struct store *store, const char *kind, int max, const char *(*name_of)(int))
-{
-	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(
-	        store->db, "INSERT OR REPLACE INTO word VALUES (?, ?, ?)", -1, &statement, NULL);
-
-	for (int i = 0; i < max && (code == SQLITE_OK || code == SQLITE_DONE); i++) {
-		sqlite3_reset(statement);
-		bind_text(statement, 1, kind);
-		sqlite3_bind_int(statement, 2, i);
-		bind_text(statement, 3, name_of(i));
-		code = sqlite3_step(statement);
-	}
-	sqlite3_finalize(statement);
-	return store_result(store, code);
-}
-
-static const char *verdict_word(int i)
-{
-	return verdict_name((enum verdict)i);
-}
-
-static const char *reason_word(int i)
-{
-	return reason_name((enum reason)i);
-}
-
-static const char *origin_word(int i)
-{
-	return origin_name((enum origin)i);
-}
-
-static const char *grant_word(int i)
-{
-	return grant_kind_name((enum grant_kind)i);
-}
-
-static const char *kind_word(int i)
-{
-	return exec_kind_name((enum exec_kind)i);
-}
-
-static int put_all_words(struct store *store)
-{
-	int r = put_words(store, "verdict", _VERDICT_MAX, verdict_word);
-
-	if (r == 0)
-		r = put_words(store, "reason", _REASON_MAX, reason_word);
-	if (r == 0)
-		r = put_words(store, "origin", _ORIGIN_MAX, origin_word);
-	if (r == 0)
-		r = put_words(store, "grant", _GRANT_MAX, grant_word);
-	return r == 0 ? put_words(store, "kind", _EXEC_KIND_MAX, kind_word) : r;
-}
-
-static int migrate(struct store *store, int64_t version)
-{
-	char pragma[64];
-	int r = execute(store, "BEGIN IMMEDIATE");
-
-	for (int64_t i = version; i < (int64_t)n_migrations && r == 0; i++)
-		r = execute(store, migrations[i]);
-	if (r == 0)
-		r = put_all_words(store);
-	/* Numbers of our own: a pragma takes no parameters. */
-	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %u", n_migrations);
-	if (r == 0)
-		r = execute(store, pragma);
-	snprintf(pragma, sizeof(pragma), "PRAGMA application_id = %d", APPLICATION_ID);
-	if (r == 0)
-		r = execute(store, pragma);
-	if (r == 0)
-		r = execute(store, "COMMIT");
-	if (r != 0)
-		(void)execute(store, "ROLLBACK");
-	return r;
-}
-
-static int check_version_only(struct store *store)
-{
-	int64_t version = 0;
-	int r = pragma_int(store, "PRAGMA user_version", &version);
-
-	return r == 0 && version > (int64_t)n_migrations ? STORE_E_NEWER : r;
-}
-
-static int check_version(struct store *store, enum store_access access)
-{
-	int64_t version = 0, application = 0;
-	int r = pragma_int(store, "PRAGMA user_version", &version);
-
-	if (r == 0)
-		r = pragma_int(store, "PRAGMA application_id", &application);
-	if (r != 0)
-		return r;
-	if (version > (int64_t)n_migrations)
-		return STORE_E_NEWER;
-	if (version < 0 || (version > 0 && application != APPLICATION_ID))
-		return STORE_E_CORRUPT;
-	if (access == STORE_READ_ONLY)
-		return version == (int64_t)n_migrations ? 0 : STORE_E_CORRUPT;
-	r = version > 0 ? quick_check(store) : 0;
-	return r == 0 && version < (int64_t)n_migrations ? migrate(store, version) : r;
-}
-
+/* Ids of a query may be sorted in memory: no temporary file of a container's names elsewhere. */
 static int configure(struct store *store, enum store_access access)
 {
-	int r;
+	int r = store_execute(store, "PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON; "
+	                             "PRAGMA temp_store = MEMORY");
 
-	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	r = execute(store, "PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON");
 	if (r == 0 && access == STORE_READ_WRITE)
-		r = execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+		r = use_wal(store);
+	if (r == 0 && access == STORE_READ_WRITE)
+		r = store_execute(store, "PRAGMA synchronous = NORMAL");
 	return r;
-}
-
-static void store_freep(struct store **store)
-{
-	store_free(*store);
 }
 
 int store_open(const char *dir, enum store_access access, struct store **ret_store)
 {
 	_cleanup_(store_freep) struct store *store = NULL;
 	_cleanup_free_ char *path = NULL;
-	int flags = access == STORE_READ_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-	int r = check_files(dir, access);
+	int r = store_place_check(dir, access);
 
 	if (r != 0)
 		return r;
 	store = calloc(1, sizeof(*store));
-	if (!store || asprintf(&path, "%s/baseline.db", dir) < 0) {
+	if (!store)
+		return -ENOMEM;
+	if (asprintf(&path, "%s/baseline.db", dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	r = store_result(
-	        store, sqlite3_open_v2(path, &store->db,
-	                       flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX, NULL));
+	r = connect(store, path, access);
 	/* The version first: a newer database is not touched, not even its journal mode. */
 	if (r == 0)
-		r = check_version_only(store);
+		r = store_schema_known(store);
 	if (r == 0)
 		r = configure(store, access);
 	if (r == 0)
-		r = check_version(store, access);
+		r = store_schema_ready(store, access);
 	if (r != 0)
 		return r;
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	*ret_store = TAKE_PTR(store);
 	return 0;
 }
@@ -307,65 +243,31 @@ void store_free(struct store *store)
  */
 int store_begin(struct store *store)
 {
-	return execute(store, "BEGIN IMMEDIATE");
+	int r = store->grouped ? -EINVAL : store_execute(store, "BEGIN IMMEDIATE");
+
+	if (r == 0) {
+		store->grouped = true;
+		store->lost = 0;
+	}
+	return r;
 }
 
 int store_commit(struct store *store)
 {
-	int r = execute(store, "COMMIT");
+	int r = store->lost;
 
-	if (r != 0)
-		store_rollback(store);
+	if (!store->grouped)
+		return -EINVAL;
+	if (r == 0)
+		r = store_execute(store, "COMMIT");
+	store_rollback(store);
 	return r;
 }
 
 void store_rollback(struct store *store)
 {
+	store->grouped = false;
+	store->lost = 0;
 	if (!sqlite3_get_autocommit(store->db))
-		(void)execute(store, "ROLLBACK");
-}
-
-/*
- * Settings.
- */
-int store_setting_set(struct store *store, const char *name, const char *value)
-{
-	sqlite3_stmt *s;
-
-	s = value ? store_statement(store, STATEMENT_SETTING_PUT,
-	                    "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)")
-	          : store_statement(
-	                    store, STATEMENT_SETTING_REMOVE, "DELETE FROM setting WHERE name = ?1");
-	if (!s)
-		return store_result(store, sqlite3_errcode(store->db));
-	bind_text(s, 1, name);
-	if (value)
-		bind_text(s, 2, value);
-	return store_run(store, s);
-}
-
-int store_setting_get(struct store *store, const char *name, char **ret_value)
-{
-	sqlite3_stmt *s = store_statement(
-	        store, STATEMENT_SETTING_GET, "SELECT value FROM setting WHERE name = ?1");
-	bool ok = true;
-	char *value;
-	int code;
-
-	if (!s)
-		return store_result(store, sqlite3_errcode(store->db));
-	bind_text(s, 1, name);
-	code = sqlite3_step(s);
-	value = code == SQLITE_ROW ? column_text(s, 0, TEXT_MAX, &ok) : NULL;
-	sqlite3_reset(s);
-	if (code == SQLITE_DONE)
-		return STORE_E_NOTFOUND;
-	if (code != SQLITE_ROW)
-		return store_result(store, code);
-	if (!ok || !value) {
-		free(value);
-		return STORE_E_CORRUPT;
-	}
-	*ret_value = value;
-	return 0;
+		(void)store_execute(store, "ROLLBACK");
 }

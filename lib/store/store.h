@@ -4,9 +4,9 @@
  * for its recorder (writes) and one for its control thread (reads, approvals). Never used by a
  * deciding thread.
  *
- * Every row is foreign when it is read: sizes, ranges and UTF-8 are checked, a row that fails is
- * STORE_E_CORRUPT. Text that came from containers is stored as it is (any byte but NUL) in BLOB or
- * TEXT columns bounded by TEXT_MAX.
+ * Every row is foreign when it is read: types, sizes and ranges are checked, a row that fails is
+ * STORE_E_CORRUPT. Text that came from containers is stored as it is (any byte but NUL, so not
+ * always UTF-8) in TEXT columns bounded by TEXT_MAX; a longer one is refused with -EMSGSIZE.
  *
  * Tables and their columns: schema/NNN_name.sql, documented in docs/schema.md.
  */
@@ -26,7 +26,7 @@ enum {
 	STORE_E_CORRUPT,   /* not a database, a failed integrity check, or a row out of range */
 	STORE_E_UNSAFE, /* directory or file not owned by root (by euid), or writable by others */
 	STORE_E_NOTFOUND,
-	STORE_E_FULL, /* disk full; the transaction is rolled back */
+	STORE_E_FULL, /* disk, quota or file size limit; the transaction is rolled back */
 	STORE_E_BUSY, /* another writer held the database past the busy timeout (5 s) */
 };
 
@@ -39,6 +39,8 @@ enum store_access {
  * Opens @dir/baseline.db (0600). Checks owner and mode of both before reading a byte, then the
  * schema version, then (READ_WRITE) `PRAGMA quick_check` and the pending migrations in one
  * transaction. 0, a STORE_E_*, or a negative errno. The caller frees with store_free().
+ * Nothing in this process may open baseline.db by other means: closing a descriptor of it would
+ * drop the locks of every handle (fcntl(2)).
  */
 int store_open(const char *dir, enum store_access access, struct store **ret_store);
 void store_free(struct store *store);
@@ -46,7 +48,11 @@ void store_free(struct store *store);
 /* SQLite's own words about the last failure of this handle; borrowed, never NULL. */
 const char *store_error(const struct store *store);
 
-/* Groups writes; a commit that fails rolls back. 0, STORE_E_FULL, STORE_E_BUSY or -errno. */
+/*
+ * Groups writes; a commit that fails rolls back. 0, STORE_E_FULL, STORE_E_BUSY or -errno. Once a
+ * write has cost the whole group (disk full), further writes and the commit return the same.
+ * Groups do not nest: -EINVAL.
+ */
 int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
@@ -57,7 +63,7 @@ void store_rollback(struct store *store);
 struct store_drop {
 	int64_t id; /* out: row id */
 	struct file_identity identity;
-	const char *container_key;              /* NULL outside containers */
+	const char *container_key;              /* NULL outside containers, or with @container */
 	const struct container_info *container; /* upserted when not NULL; keyed by ->key */
 	const char *path;                       /* in the container */
 	const char *host_path;                  /* NULL when unknown */
@@ -89,9 +95,11 @@ int store_drop_find(
 /*
  * Events. The alert line is stored whole; the columns beside it are what queries select by.
  */
+#define EVENT_UID_MAX 64u /* bytes of [0-9a-z-] */
+
 struct store_event {
 	int64_t id;      /* out */
-	const char *uid; /* public event id, unique: 26 or fewer [0-9a-z-] */
+	const char *uid; /* public event id, at most EVENT_UID_MAX; a second is -EEXIST */
 	int64_t time_ns;
 	enum verdict verdict;
 	enum reason reason;
@@ -112,11 +120,11 @@ int store_event_update(
         struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert);
 
 struct store_event_query {
-	int64_t since_ns;      /* events whose last_ns is at or after; 0: all */
-	int64_t after_id;      /* rows with a larger id; 0: all. For --follow. */
-	const char *container; /* name, id or a unique prefix of the id (12 or more); NULL: all */
-	const char *uid;       /* one event; NULL: all */
-	const char *path;      /* in-container path; NULL: all */
+	int64_t since_ns;            /* events whose last_ns is at or after; 0: all */
+	int64_t after_id;            /* rows with a larger id; 0: all. For --follow. */
+	const char *container;       /* name, key, id or its first 12 or more digits; NULL: all */
+	const char *uid;             /* one event; NULL: all */
+	const char *path;            /* in-container path; NULL: all */
 	const struct digest *digest; /* NULL: all */
 	uint32_t limit;              /* newest rows to return, oldest first; 0: 1000 */
 };
@@ -138,7 +146,10 @@ struct store_event_row {
 
 void store_event_row_done(struct store_event_row *row);
 
-/* Calls @fn for each row; a non-zero return of @fn ends the walk and is returned. */
+/*
+ * Calls @fn for each row; a non-zero return of @fn ends the walk and is returned. @fn may take its
+ * time, and may use @store: nothing is held open for it. A row that goes meanwhile is left out.
+ */
 int store_events(struct store *store, const struct store_event_query *query,
         int (*fn)(const struct store_event_row *row, void *userdata), void *userdata);
 
@@ -184,7 +195,7 @@ struct grant {
 
 void grant_done(struct grant *grant);
 
-/* Adds or replaces (kind, digest, image). */
+/* Adds or replaces (kind, digest, image). -EINVAL without a reason, or for a scoped denial. */
 int store_grant_add(struct store *store, const struct grant *grant);
 /*
  * Removes grants of @kind (UNSET: APPROVED and LEARNED) for @digest, for @image only when not
@@ -192,7 +203,7 @@ int store_grant_add(struct store *store, const struct grant *grant);
  */
 int store_grant_remove(struct store *store, enum grant_kind kind, const struct digest *digest,
         const char *image, uint32_t *ret_removed);
-/* All grants, ordered by digest, image, kind. */
+/* All grants, ordered by digest, image, kind. @fn may not use @store, and should not wait. */
 int store_grants(
         struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata);
 
@@ -202,8 +213,9 @@ int store_setting_set(struct store *store, const char *name, const char *value);
 int store_setting_get(struct store *store, const char *name, char **ret_value);
 
 /*
- * Deletes what retention no longer keeps: rows past the newest @events_max / @drops_max, rows older
- * than @before_ns, containers nobody refers to. Bounded work per call (10,000 rows): 1 when more
- * remains, 0 when done.
+ * Deletes what retention no longer keeps: rows past the @events and @drops seen last, rows last
+ * seen before @oldest_ns, containers nobody refers to. Bounded work per call (10,000 rows by each
+ * rule): 1 when more remains, 0 when done, or a negative errno (-ENOSPC, -EBUSY and -EBADMSG stand
+ * for STORE_E_FULL, STORE_E_BUSY and STORE_E_CORRUPT).
  */
-int store_prune(struct store *store, uint32_t events_max, uint32_t drops_max, int64_t before_ns);
+int store_prune(struct store *store, uint32_t events, uint32_t drops, int64_t oldest_ns);

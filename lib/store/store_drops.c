@@ -1,4 +1,4 @@
-/* Containers, and what was dropped in them. */
+/* What was dropped: one row an inode, the last writer counts. */
 #include "store/store_internal.h"
 
 #include "base/cleanup.h"
@@ -7,47 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failed(struct store *store)
-{
-	return store_result(store, sqlite3_errcode(store->db)) ?: -EIO;
-}
+static const char put[] =
+        "INSERT INTO drop_ (dev, ino, btime_ns, ctime_ns, mtime_ns, size, container, path, "
+        "host_path, kind, sha256, mutable, writer_gone, writer_pid, writer_uid, writer_exe, "
+        "writer_cmdline, time_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+        "?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (dev, ino, btime_ns) DO UPDATE SET "
+        "ctime_ns = ?4, mtime_ns = ?5, size = ?6, container = ?7, path = ?8, host_path = ?9, "
+        "kind = ?10, sha256 = ?11, mutable = ?12, writer_gone = ?13, writer_pid = ?14, "
+        "writer_uid = ?15, writer_exe = ?16, writer_cmdline = ?17, time_ns = ?18 RETURNING id";
 
-int store_container_put(
-        struct store *store, const struct container_info *container, int64_t *ret_id)
-{
-	sqlite3_stmt *s = store_statement(store, STATEMENT_CONTAINER_PUT,
-	        "INSERT INTO container (key, runtime, cid, name, image, image_id, ns, pod, "
-	        "start_ns) "
-	        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
-	        "ON CONFLICT (key) DO UPDATE SET runtime = coalesce(?2, runtime), "
-	        "cid = coalesce(?3, cid), name = coalesce(?4, name), image = coalesce(?5, image), "
-	        "image_id = coalesce(?6, image_id), ns = coalesce(?7, ns), pod = coalesce(?8, "
-	        "pod), "
-	        "start_ns = max(?9, start_ns) RETURNING id");
-	int code;
-
-	*ret_id = 0;
-	if (!container || !container->key)
-		return 0;
-	if (!s)
-		return failed(store);
-	bind_text(s, 1, container->key);
-	bind_text(s, 2, container->runtime);
-	bind_text(s, 3, container->id);
-	bind_text(s, 4, container->name);
-	bind_text(s, 5, container->image);
-	bind_text(s, 6, container->image_id);
-	bind_text(s, 7, container->ns);
-	bind_text(s, 8, container->pod);
-	sqlite3_bind_int64(s, 9, container->start_ns);
-	code = sqlite3_step(s);
-	if (code == SQLITE_ROW) {
-		*ret_id = sqlite3_column_int64(s, 0);
-		code = sqlite3_step(s);
-	}
-	sqlite3_reset(s);
-	return store_result(store, code);
-}
+static const char select_row[] =
+        "SELECT d.id, d.path, d.host_path, c.key, c.cid, c.name, c.image, d.kind, d.sha256, "
+        "d.mutable, d.writer_gone, d.writer_pid, d.writer_uid, d.writer_exe, d.writer_cmdline, "
+        "d.time_ns, d.dev, d.ino, d.btime_ns, d.ctime_ns, d.mtime_ns, d.size FROM drop_ d "
+        "LEFT JOIN container c ON c.id = d.container WHERE d.id = ?1";
 
 static void bind_identity(sqlite3_stmt *s, const struct file_identity *identity)
 {
@@ -56,21 +29,13 @@ static void bind_identity(sqlite3_stmt *s, const struct file_identity *identity)
 	sqlite3_bind_int64(s, 3, identity->btime_ns);
 }
 
-static void bind_container(sqlite3_stmt *s, int at, int64_t id)
-{
-	if (id != 0)
-		sqlite3_bind_int64(s, at, id);
-	else
-		sqlite3_bind_null(s, at);
-}
-
 static void bind_drop(sqlite3_stmt *s, const struct store_drop *drop, int64_t container)
 {
 	bind_identity(s, &drop->identity);
 	sqlite3_bind_int64(s, 4, drop->identity.ctime_ns);
 	sqlite3_bind_int64(s, 5, drop->identity.mtime_ns);
 	sqlite3_bind_int64(s, 6, (int64_t)drop->identity.size);
-	bind_container(s, 7, container);
+	bind_id(s, 7, container);
 	bind_text(s, 8, drop->path);
 	bind_text(s, 9, drop->host_path);
 	sqlite3_bind_int(s, 10, (int)drop->kind);
@@ -86,47 +51,33 @@ static void bind_drop(sqlite3_stmt *s, const struct store_drop *drop, int64_t co
 
 int store_drop_add(struct store *store, const struct store_drop *drop, int64_t *ret_id)
 {
-	sqlite3_stmt *s;
+	const char *const texts[] = {
+	        drop->path, drop->host_path, drop->writer_exe, drop->writer_cmdline};
 	int64_t container = 0;
-	int r = store_container_put(store, drop->container, &container);
-	int code;
+	sqlite3_stmt *s;
+	int r = store_texts_fit(texts, sizeof(texts) / sizeof(texts[0]));
 
+	if (r == 0)
+		r = store_container_put(store, drop->container, drop->container_key, &container);
+	if (r == 0)
+		r = store_prepare(store, STATEMENT_DROP_PUT, put, &s);
 	if (r != 0)
 		return r;
-	s = store_statement(store, STATEMENT_DROP_PUT,
-	        "INSERT INTO drop_ (dev, ino, btime_ns, ctime_ns, mtime_ns, size, container, path, "
-	        "host_path, kind, sha256, mutable, writer_gone, writer_pid, writer_uid, "
-	        "writer_exe, "
-	        "writer_cmdline, time_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-	        "?12, "
-	        "?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (dev, ino, btime_ns) DO UPDATE SET "
-	        "ctime_ns = ?4, mtime_ns = ?5, size = ?6, container = ?7, path = ?8, host_path = "
-	        "?9, "
-	        "kind = ?10, sha256 = ?11, mutable = ?12, writer_gone = ?13, writer_pid = ?14, "
-	        "writer_uid = ?15, writer_exe = ?16, writer_cmdline = ?17, time_ns = ?18 RETURNING "
-	        "id");
-	if (!s)
-		return failed(store);
 	bind_drop(s, drop, container);
-	code = sqlite3_step(s);
-	if (code == SQLITE_ROW) {
-		*ret_id = sqlite3_column_int64(s, 0);
-		code = sqlite3_step(s);
-	}
-	sqlite3_reset(s);
-	return store_result(store, code);
+	return store_run_for_id(store, s, ret_id);
 }
 
 int store_drop_set_digest(struct store *store, int64_t id, const struct file_identity *identity,
         const struct digest *digest, bool mutable_file)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_DROP_DIGEST,
+	sqlite3_stmt *s;
+	int r = store_prepare(store, STATEMENT_DROP_DIGEST,
 	        "UPDATE drop_ SET sha256 = ?4, mutable = ?5 WHERE dev = ?1 AND ino = ?2 AND "
-	        "btime_ns = ?3 AND id = ?6 AND mtime_ns = ?7 AND size = ?8");
-	int r;
+	        "btime_ns = ?3 AND id = ?6 AND mtime_ns = ?7 AND size = ?8",
+	        &s);
 
-	if (!s)
-		return failed(store);
+	if (r != 0)
+		return r;
 	bind_identity(s, identity);
 	bind_digest(s, 4, !mutable_file, digest);
 	sqlite3_bind_int(s, 5, mutable_file);
@@ -134,41 +85,47 @@ int store_drop_set_digest(struct store *store, int64_t id, const struct file_ide
 	sqlite3_bind_int64(s, 7, identity->mtime_ns);
 	sqlite3_bind_int64(s, 8, (int64_t)identity->size);
 	r = store_run(store, s);
-	if (r == 0 && sqlite3_changes(store->db) == 0)
-		return STORE_E_NOTFOUND;
-	return r;
+	return r == 0 && sqlite3_changes(store->db) == 0 ? STORE_E_NOTFOUND : r;
+}
+
+/*
+ * Rows. The writer's columns stand in the same order in both selects, from @at on.
+ */
+static void read_writer(sqlite3_stmt *s, int at, struct drop_info *writer, bool *ok)
+{
+	writer->known = true;
+	writer->writer_gone = column_int(s, at, 0, 1, ok) != 0;
+	writer->pid = (pid_t)column_int(s, at + 1, -1, INT32_MAX, ok);
+	writer->uid = column_int(s, at + 2, -1, UINT32_MAX, ok);
+	writer->exe = column_text(s, at + 3, TEXT_MAX, ok);
+	writer->cmdline = column_text(s, at + 4, TEXT_MAX, ok);
+	writer->time_ns = column_int(s, at + 5, 0, INT64_MAX, ok);
 }
 
 int store_drop_find(
         struct store *store, const struct file_identity *identity, struct drop_info *ret_drop)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_DROP_FIND,
-	        "SELECT id, writer_gone, writer_pid, writer_uid, writer_exe, writer_cmdline, "
-	        "time_ns "
-	        "FROM drop_ WHERE dev = ?1 AND ino = ?2 AND btime_ns = ?3");
 	_cleanup_(drop_info_done) struct drop_info drop = {0};
 	bool ok = true;
-	int code;
+	sqlite3_stmt *s;
+	int r, code;
 
-	if (!s)
-		return failed(store);
+	r = store_prepare(store, STATEMENT_DROP_FIND,
+	        "SELECT id, writer_gone, writer_pid, writer_uid, writer_exe, writer_cmdline, "
+	        "time_ns FROM drop_ WHERE dev = ?1 AND ino = ?2 AND btime_ns = ?3",
+	        &s);
+	if (r != 0)
+		return r;
 	bind_identity(s, identity);
 	code = sqlite3_step(s);
 	if (code == SQLITE_ROW) {
-		drop.known = true;
 		drop.id = column_int(s, 0, 1, INT64_MAX, &ok);
-		drop.writer_gone = column_int(s, 1, 0, 1, &ok) != 0;
-		drop.pid = (pid_t)column_int(s, 2, -1, INT32_MAX, &ok);
-		drop.uid = column_int(s, 3, -1, UINT32_MAX, &ok);
-		drop.exe = column_text(s, 4, TEXT_MAX, &ok);
-		drop.cmdline = column_text(s, 5, TEXT_MAX, &ok);
-		drop.time_ns = column_int(s, 6, 0, INT64_MAX, &ok);
+		read_writer(s, 1, &drop, &ok);
 	}
+	r = code == SQLITE_DONE ? STORE_E_NOTFOUND : store_result(store, code);
 	sqlite3_reset(s);
-	if (code == SQLITE_DONE)
-		return STORE_E_NOTFOUND;
-	if (code != SQLITE_ROW)
-		return store_result(store, code);
+	if (r != 0)
+		return r;
 	if (!ok)
 		return STORE_E_CORRUPT;
 	*ret_drop = drop;
@@ -188,6 +145,17 @@ void store_drop_row_done(struct store_drop_row *row)
 	memset(row, 0, sizeof(*row));
 }
 
+/* Numbers of other kernels' filesystems: any value is one. */
+static void read_identity(sqlite3_stmt *s, int at, struct file_identity *identity, bool *ok)
+{
+	identity->dev = (uint64_t)column_int(s, at, INT64_MIN, INT64_MAX, ok);
+	identity->ino = (uint64_t)column_int(s, at + 1, INT64_MIN, INT64_MAX, ok);
+	identity->btime_ns = column_int(s, at + 2, INT64_MIN, INT64_MAX, ok);
+	identity->ctime_ns = column_int(s, at + 3, INT64_MIN, INT64_MAX, ok);
+	identity->mtime_ns = column_int(s, at + 4, INT64_MIN, INT64_MAX, ok);
+	identity->size = (uint64_t)column_int(s, at + 5, 0, INT64_MAX, ok);
+}
+
 static bool read_row(sqlite3_stmt *s, struct store_drop_row *row)
 {
 	bool ok = true;
@@ -202,47 +170,48 @@ static bool read_row(sqlite3_stmt *s, struct store_drop_row *row)
 	row->kind = (enum exec_kind)column_int(s, 7, 0, _EXEC_KIND_MAX - 1, &ok);
 	row->has_digest = column_digest(s, 8, &row->digest, &ok);
 	row->mutable_file = column_int(s, 9, 0, 1, &ok) != 0;
-	row->writer.known = true;
 	row->writer.id = row->id;
-	row->writer.writer_gone = column_int(s, 10, 0, 1, &ok) != 0;
-	row->writer.pid = (pid_t)column_int(s, 11, -1, INT32_MAX, &ok);
-	row->writer.uid = column_int(s, 12, -1, UINT32_MAX, &ok);
-	row->writer.exe = column_text(s, 13, TEXT_MAX, &ok);
-	row->writer.cmdline = column_text(s, 14, TEXT_MAX, &ok);
-	row->writer.time_ns = column_int(s, 15, 0, INT64_MAX, &ok);
-	row->identity.size = (uint64_t)column_int(s, 16, 0, INT64_MAX, &ok);
+	read_writer(s, 10, &row->writer, &ok);
+	read_identity(s, 16, &row->identity, &ok);
 	return ok && row->path;
+}
+
+/* STORE_E_NOTFOUND when it went since its id was read. */
+static int load_row(struct store *store, int64_t id, struct store_drop_row *row)
+{
+	sqlite3_stmt *s;
+	int code, r = store_prepare(store, STATEMENT_DROP_ROW, select_row, &s);
+
+	if (r != 0)
+		return r;
+	sqlite3_bind_int64(s, 1, id);
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW)
+		r = read_row(s, row) ? 0 : STORE_E_CORRUPT;
+	else
+		r = store_result(store, code) ?: STORE_E_NOTFOUND;
+	sqlite3_reset(s);
+	return r;
 }
 
 int store_drops(struct store *store, const struct store_event_query *query,
         int (*fn)(const struct store_drop_row *row, void *userdata), void *userdata)
 {
-	/* The newest rows that match, oldest first. */
-	sqlite3_stmt *s = store_statement(store, STATEMENT_DROPS,
-	        "SELECT * FROM (SELECT d.id, d.path, d.host_path, c.key, c.cid, c.name, c.image, "
-	        "d.kind, "
-	        "d.sha256, d.mutable, d.writer_gone, d.writer_pid, d.writer_uid, d.writer_exe, "
-	        "d.writer_cmdline, d.time_ns, d.size FROM drop_ d LEFT JOIN container c ON c.id = "
-	        "d.container WHERE d.time_ns >= ?1 AND d.id > ?2 AND (?3 IS NULL OR c.name = ?3 OR "
-	        "c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, 1, length(?3)) = "
-	        "?3)) "
-	        "AND (?4 IS NULL OR d.path = ?4) AND (?5 IS NULL OR d.sha256 = ?5) "
-	        "ORDER BY d.time_ns DESC, d.id DESC LIMIT ?6) ORDER BY 16, 1");
-	int code, r = 0;
+	_cleanup_(store_ids_done) struct store_ids ids = {0};
+	struct store_event_query of_drops = *query;
+	int r;
 
-	if (!s)
-		return failed(store);
-	sqlite3_bind_int64(s, 1, query->since_ns);
-	sqlite3_bind_int64(s, 2, query->after_id);
-	bind_text(s, 3, query->container);
-	bind_text(s, 4, query->path);
-	bind_digest(s, 5, query->digest != NULL, query->digest);
-	sqlite3_bind_int64(s, 6, query->limit ? query->limit : 1000);
-	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW) {
+	of_drops.uid = NULL; /* drops have none */
+	r = store_select_ids(
+	        store, store_drop_selects[store_select_of(&of_drops)], &of_drops, &ids);
+	for (size_t i = ids.n; i > 0 && r == 0; i--) {
 		_cleanup_(store_drop_row_done) struct store_drop_row row = {0};
 
-		r = read_row(s, &row) ? fn(&row, userdata) : STORE_E_CORRUPT;
+		r = load_row(store, ids.ids[i - 1], &row);
+		if (r == 0)
+			r = fn(&row, userdata);
+		else if (r == STORE_E_NOTFOUND)
+			r = 0;
 	}
-	sqlite3_reset(s);
-	return r != 0 ? r : store_result(store, code);
+	return r;
 }

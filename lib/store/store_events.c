@@ -7,56 +7,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failed(struct store *store)
+static const char put[] =
+        "INSERT INTO event (uid, time_ns, last_ns, verdict, reason, origin, container, path, "
+        "sha256, drop_id, count, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+        "?12) RETURNING id";
+
+static const char select_row[] =
+        "SELECT e.id, e.uid, e.time_ns, e.last_ns, e.verdict, e.reason, e.origin, c.cid, c.name, "
+        "c.image, e.path, e.sha256, e.count, e.alert FROM event e "
+        "LEFT JOIN container c ON c.id = e.container WHERE e.id = ?1";
+
+/* What no reader would accept is not written: one bad row would end every walk over it. */
+static int check(const char *uid, const char *path, const char *alert)
 {
-	return store_result(store, sqlite3_errcode(store->db)) ?: -EIO;
+	if (uid && strnlen(uid, EVENT_UID_MAX + 1) > EVENT_UID_MAX)
+		return -EMSGSIZE;
+	if (alert && strnlen(alert, ALERT_MAX + 1) > ALERT_MAX)
+		return -EMSGSIZE;
+	return store_texts_fit(&path, 1);
 }
 
-int store_event_add(struct store *store, const struct store_event *event, int64_t *ret_id)
+static void bind_event(sqlite3_stmt *s, const struct store_event *event, int64_t container)
 {
-	sqlite3_stmt *s;
-	int64_t container = 0;
-	int r = store_container_put(store, event->container, &container);
-
-	if (r != 0)
-		return r;
-	s = store_statement(store, STATEMENT_EVENT_PUT,
-	        "INSERT INTO event (uid, time_ns, last_ns, verdict, reason, origin, container, "
-	        "path, "
-	        "sha256, drop_id, count, alert) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-	        "?11, "
-	        "?12)");
-	if (!s)
-		return failed(store);
 	bind_text(s, 1, event->uid);
 	sqlite3_bind_int64(s, 2, event->time_ns);
 	sqlite3_bind_int64(s, 3, event->last_ns);
 	sqlite3_bind_int(s, 4, (int)event->verdict);
 	sqlite3_bind_int(s, 5, (int)event->reason);
 	sqlite3_bind_int(s, 6, (int)event->origin);
-	if (container != 0)
-		sqlite3_bind_int64(s, 7, container);
+	bind_id(s, 7, container);
 	bind_text(s, 8, event->path);
 	bind_digest(s, 9, event->has_digest, &event->digest);
-	if (event->drop_id != 0)
-		sqlite3_bind_int64(s, 10, event->drop_id);
+	bind_id(s, 10, event->drop_id);
 	sqlite3_bind_int64(s, 11, (int64_t)event->count);
 	bind_text(s, 12, event->alert);
-	r = store_run(store, s);
+}
+
+int store_event_add(struct store *store, const struct store_event *event, int64_t *ret_id)
+{
+	int64_t container = 0;
+	sqlite3_stmt *s;
+	int r = check(event->uid, event->path, event->alert);
+
 	if (r == 0)
-		*ret_id = sqlite3_last_insert_rowid(store->db);
-	return r;
+		r = store_container_put(store, event->container, NULL, &container);
+	if (r == 0)
+		r = store_prepare(store, STATEMENT_EVENT_PUT, put, &s);
+	if (r != 0)
+		return r;
+	bind_event(s, event, container);
+	return store_run_for_id(store, s, ret_id);
 }
 
 int store_event_update(
         struct store *store, int64_t id, uint64_t count, int64_t last_ns, const char *alert)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_EVENT_UPDATE,
-	        "UPDATE event SET count = ?2, last_ns = ?3, alert = ?4 WHERE id = ?1");
-	int r;
+	sqlite3_stmt *s;
+	int r = check(NULL, NULL, alert);
 
-	if (!s)
-		return failed(store);
+	if (r == 0)
+		r = store_prepare(store, STATEMENT_EVENT_UPDATE,
+		        "UPDATE event SET count = ?2, last_ns = ?3, alert = ?4 WHERE id = ?1", &s);
+	if (r != 0)
+		return r;
 	sqlite3_bind_int64(s, 1, id);
 	sqlite3_bind_int64(s, 2, (int64_t)count);
 	sqlite3_bind_int64(s, 3, last_ns);
@@ -81,7 +94,7 @@ static bool read_row(sqlite3_stmt *s, struct store_event_row *row)
 	bool ok = true;
 
 	row->id = column_int(s, 0, 1, INT64_MAX, &ok);
-	row->uid = column_text(s, 1, 64, &ok);
+	row->uid = column_text(s, 1, EVENT_UID_MAX, &ok);
 	row->time_ns = column_int(s, 2, 0, INT64_MAX, &ok);
 	row->last_ns = column_int(s, 3, 0, INT64_MAX, &ok);
 	row->verdict = (enum verdict)column_int(s, 4, 0, _VERDICT_MAX - 1, &ok);
@@ -97,36 +110,38 @@ static bool read_row(sqlite3_stmt *s, struct store_event_row *row)
 	return ok && row->uid && row->path && row->alert;
 }
 
+/* STORE_E_NOTFOUND when it went since its id was read. */
+static int load_row(struct store *store, int64_t id, struct store_event_row *row)
+{
+	sqlite3_stmt *s;
+	int code, r = store_prepare(store, STATEMENT_EVENT_ROW, select_row, &s);
+
+	if (r != 0)
+		return r;
+	sqlite3_bind_int64(s, 1, id);
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW)
+		r = read_row(s, row) ? 0 : STORE_E_CORRUPT;
+	else
+		r = store_result(store, code) ?: STORE_E_NOTFOUND;
+	sqlite3_reset(s);
+	return r;
+}
+
 int store_events(struct store *store, const struct store_event_query *query,
         int (*fn)(const struct store_event_row *row, void *userdata), void *userdata)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_EVENTS,
-	        "SELECT * FROM (SELECT e.id, e.uid, e.time_ns, e.last_ns, e.verdict, e.reason, "
-	        "e.origin, "
-	        "c.cid, c.name, c.image, e.path, e.sha256, e.count, e.alert FROM event e LEFT JOIN "
-	        "container c ON c.id = e.container WHERE e.last_ns >= ?1 AND e.id > ?2 AND (?3 IS "
-	        "NULL "
-	        "OR c.name = ?3 OR c.cid = ?3 OR c.key = ?3 OR (length(?3) >= 12 AND substr(c.cid, "
-	        "1, "
-	        "length(?3)) = ?3)) AND (?4 IS NULL OR e.path = ?4) AND (?5 IS NULL OR e.sha256 = "
-	        "?5) "
-	        "AND (?6 IS NULL OR e.uid = ?6) ORDER BY e.id DESC LIMIT ?7) ORDER BY 1");
-	int code, r = 0;
+	_cleanup_(store_ids_done) struct store_ids ids = {0};
+	int r = store_select_ids(store, store_event_selects[store_select_of(query)], query, &ids);
 
-	if (!s)
-		return failed(store);
-	sqlite3_bind_int64(s, 1, query->since_ns);
-	sqlite3_bind_int64(s, 2, query->after_id);
-	bind_text(s, 3, query->container);
-	bind_text(s, 4, query->path);
-	bind_digest(s, 5, query->digest != NULL, query->digest);
-	bind_text(s, 6, query->uid);
-	sqlite3_bind_int64(s, 7, query->limit ? query->limit : 1000);
-	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW) {
+	for (size_t i = ids.n; i > 0 && r == 0; i--) {
 		_cleanup_(store_event_row_done) struct store_event_row row = {0};
 
-		r = read_row(s, &row) ? fn(&row, userdata) : STORE_E_CORRUPT;
+		r = load_row(store, ids.ids[i - 1], &row);
+		if (r == 0)
+			r = fn(&row, userdata);
+		else if (r == STORE_E_NOTFOUND)
+			r = 0;
 	}
-	sqlite3_reset(s);
-	return r != 0 ? r : store_result(store, code);
+	return r;
 }

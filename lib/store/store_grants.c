@@ -28,25 +28,32 @@ void grant_done(struct grant *grant)
 	memset(grant, 0, sizeof(*grant));
 }
 
-static int failed(struct store *store)
+static int check(const struct grant *grant)
 {
-	return store_result(store, sqlite3_errcode(store->db)) ?: -EIO;
-}
-
-int store_grant_add(struct store *store, const struct grant *grant)
-{
-	sqlite3_stmt *s;
+	const char *const texts[] = {grant->image, grant->path, grant->reason};
 
 	if (grant->kind <= GRANT_UNSET || grant->kind >= _GRANT_MAX)
 		return -EINVAL;
 	if (grant->kind != GRANT_LEARNED && (!grant->reason || !*grant->reason))
 		return -EINVAL;
-	s = store_statement(store, STATEMENT_GRANT_PUT,
-	        "INSERT OR REPLACE INTO grant_ (kind, sha256, image, path, reason, by_uid, "
-	        "created_ns, "
-	        "expires_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-	if (!s)
-		return failed(store);
+	/* A denial that looked scoped would be read as one that holds for that image only. */
+	if (grant->kind == GRANT_DENIED && grant->image && *grant->image)
+		return -EINVAL;
+	return store_texts_fit(texts, sizeof(texts) / sizeof(texts[0]));
+}
+
+int store_grant_add(struct store *store, const struct grant *grant)
+{
+	sqlite3_stmt *s;
+	int r = check(grant);
+
+	if (r == 0)
+		r = store_prepare(store, STATEMENT_GRANT_PUT,
+		        "INSERT OR REPLACE INTO grant_ (kind, sha256, image, path, reason, by_uid, "
+		        "created_ns, expires_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+		        &s);
+	if (r != 0)
+		return r;
 	sqlite3_bind_int(s, 1, (int)grant->kind);
 	bind_digest(s, 2, true, &grant->digest);
 	bind_text(s, 3, grant->image ?: "");
@@ -61,21 +68,27 @@ int store_grant_add(struct store *store, const struct grant *grant)
 int store_grant_remove(struct store *store, enum grant_kind kind, const struct digest *digest,
         const char *image, uint32_t *ret_removed)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_GRANT_REMOVE,
-	        "DELETE FROM grant_ WHERE sha256 = ?1 AND (?2 IS NULL OR image = ?2) AND "
-	        "(kind = ?3 OR (?3 = 0 AND kind IN (1, 2)))");
-	int r;
+	sqlite3_stmt *s;
+	int changed;
+	int r = store_prepare(store, STATEMENT_GRANT_REMOVE,
+	        "DELETE FROM grant_ WHERE kind IN (?3, ?4) AND sha256 = ?1 AND "
+	        "(?2 IS NULL OR image = ?2)",
+	        &s);
 
-	if (!s)
-		return failed(store);
+	if (r != 0)
+		return r;
 	bind_digest(s, 1, true, digest);
 	bind_text(s, 2, image);
-	sqlite3_bind_int(s, 3, (int)kind);
+	sqlite3_bind_int(s, 3, (int)(kind == GRANT_UNSET ? GRANT_APPROVED : kind));
+	sqlite3_bind_int(s, 4, (int)(kind == GRANT_UNSET ? GRANT_LEARNED : kind));
 	r = store_run(store, s);
 	if (r != 0)
 		return r;
-	*ret_removed = (uint32_t)sqlite3_changes(store->db);
-	return *ret_removed > 0 ? 0 : STORE_E_NOTFOUND;
+	changed = sqlite3_changes(store->db);
+	if (changed == 0)
+		return STORE_E_NOTFOUND;
+	*ret_removed = (uint32_t)changed;
+	return 0;
 }
 
 static bool read_grant(sqlite3_stmt *s, struct grant *grant)
@@ -97,18 +110,22 @@ static bool read_grant(sqlite3_stmt *s, struct grant *grant)
 int store_grants(
         struct store *store, int (*fn)(const struct grant *grant, void *userdata), void *userdata)
 {
-	sqlite3_stmt *s = store_statement(store, STATEMENT_GRANTS,
+	sqlite3_stmt *s;
+	int code = SQLITE_DONE;
+	int r = store_prepare(store, STATEMENT_GRANTS,
 	        "SELECT id, kind, sha256, image, path, reason, by_uid, created_ns, expires_ns "
-	        "FROM grant_ ORDER BY sha256, image, kind");
-	int code, r = 0;
+	        "FROM grant_ ORDER BY sha256, image, kind",
+	        &s);
 
-	if (!s)
-		return failed(store);
+	if (r != 0)
+		return r;
 	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW) {
 		_cleanup_(grant_done) struct grant grant = {0};
 
 		r = read_grant(s, &grant) ? fn(&grant, userdata) : STORE_E_CORRUPT;
 	}
+	if (r == 0)
+		r = store_result(store, code);
 	sqlite3_reset(s);
-	return r != 0 ? r : store_result(store, code);
+	return r;
 }

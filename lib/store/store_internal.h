@@ -11,10 +11,10 @@ enum statement {
 	STATEMENT_DROP_PUT,
 	STATEMENT_DROP_DIGEST,
 	STATEMENT_DROP_FIND,
-	STATEMENT_DROPS,
+	STATEMENT_DROP_ROW,
 	STATEMENT_EVENT_PUT,
 	STATEMENT_EVENT_UPDATE,
-	STATEMENT_EVENTS,
+	STATEMENT_EVENT_ROW,
 	STATEMENT_GRANT_PUT,
 	STATEMENT_GRANT_REMOVE,
 	STATEMENT_GRANTS,
@@ -27,18 +27,45 @@ enum statement {
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[_STATEMENT_MAX]; /* prepared on first use */
+	bool grouped;                             /* between store_begin() and its end */
+	int lost; /* why SQLite itself rolled the group back; 0 when it did not */
 };
 
-/* A prepared statement, reset and without bindings; NULL on failure. */
-sqlite3_stmt *store_statement(struct store *store, enum statement id, const char *sql);
+/* A failed call of SQLite as a result of store.h; notes a group that SQLite has rolled back. */
+int store_result(struct store *store, int code);
+/*
+ * A cached statement, reset and without bindings. A write in a group that is lost already is
+ * refused with the reason of the loss: it would be committed alone. 0 or the mapped failure.
+ */
+int store_prepare(
+        struct store *store, enum statement id, const char *sql, sqlite3_stmt **ret_statement);
+/* Another statement, which the caller finalizes. */
+int store_prepare_once(struct store *store, const char *sql, sqlite3_stmt **ret_statement);
+static inline void statement_donep(sqlite3_stmt **statement)
+{
+	sqlite3_finalize(*statement);
+}
 /* Runs a statement that gives no rows. 0 or the mapped failure. */
 int store_run(struct store *store, sqlite3_stmt *statement);
-/* A failed call of SQLite as a result of store.h. */
-int store_result(struct store *store, int code);
+/* Runs a statement that gives one integer, such as `RETURNING id`. */
+int store_run_for_id(struct store *store, sqlite3_stmt *statement, int64_t *ret_id);
+/* Runs SQL of our own that takes no values. */
+int store_execute(struct store *store, const char *sql);
+
+/* The schema of an open database: store_migrate.c. */
+int store_schema_known(struct store *store);
+int store_schema_ready(struct store *store, enum store_access access);
+
+/* Directory and files, before SQLite looks at them: store_place.c. 0, STORE_E_UNSAFE or -errno. */
+int store_place_check(const char *dir, enum store_access access);
 
 /* Bindings; NULL is SQL's NULL. */
 void bind_text(sqlite3_stmt *statement, int at, const char *text);
 void bind_digest(sqlite3_stmt *statement, int at, bool known, const struct digest *digest);
+void bind_id(sqlite3_stmt *statement, int at, int64_t id); /* 0 is NULL */
+
+/* 0, or -EMSGSIZE when one is longer than TEXT_MAX: what is written must be readable again. */
+int store_texts_fit(const char *const *texts, size_t n);
 
 /*
  * Columns of a row being read. Each clears *ok when the value is out of its type or range, and goes
@@ -49,8 +76,54 @@ int64_t column_int(sqlite3_stmt *statement, int at, int64_t min, int64_t max, bo
 char *column_text(sqlite3_stmt *statement, int at, size_t max, bool *ok);
 bool column_digest(sqlite3_stmt *statement, int at, struct digest *ret_digest, bool *ok);
 
-/* Inserts or updates; the row's id, or 0 when @container is NULL. */
-int store_container_put(
-        struct store *store, const struct container_info *container, int64_t *ret_id);
+/*
+ * Inserts or updates by key; the row's id, or 0 when there is neither @container nor @key. What a
+ * later sighting does not know any more stays as it was.
+ */
+int store_container_put(struct store *store, const struct container_info *container,
+        const char *key, int64_t *ret_id);
 
-#define ALERT_MAX (1024u * 1024u) /* bytes of an alert line; its texts are bounded by TEXT_MAX */
+/*
+ * Queries are two steps: the ids that match, at most the limit, by one of a few fixed selects; then
+ * the rows, one at a time. Nothing of SQLite is held while the caller looks at a row: a client that
+ * reads slowly keeps no snapshot open (the log would grow past it) and no sorter holds whole rows.
+ */
+enum select {
+	SELECT_ALL = 0,
+	SELECT_SINCE,
+	SELECT_CONTAINER,
+	SELECT_PATH,
+	SELECT_DIGEST,
+	SELECT_UID, /* events only */
+	_SELECT_MAX,
+};
+
+/* The narrowest that the query allows. */
+enum select store_select_of(const struct store_event_query *query);
+/* Indexed by enum select; parameters ?1 to ?7 as store_select_ids() binds them. */
+extern const char *const store_event_selects[_SELECT_MAX];
+extern const char *const store_drop_selects[_SELECT_MAX];
+
+struct store_ids {
+	int64_t *ids; /* newest first */
+	size_t n;
+};
+
+void store_ids_done(struct store_ids *ids);
+int store_select_ids(struct store *store, const char *sql, const struct store_event_query *query,
+        struct store_ids *ret_ids);
+
+/* The containers that ?3 names: by name, key, id, or the first 12 or more digits of the id. */
+#define CONTAINERS_NAMED                                                                           \
+	"(SELECT id FROM container WHERE name = ?3 UNION "                                         \
+	"SELECT id FROM container WHERE key = ?3 UNION "                                           \
+	"SELECT id FROM container WHERE cid = ?3 UNION "                                           \
+	"SELECT id FROM container WHERE cid > ?3 AND cid < ?3 || 'g' AND length(?3) >= 12)"
+
+/*
+ * Bytes. Texts of TEXT_MAX grow sixfold as JSON escapes, and appear in `output` too: some 600 KiB
+ * at worst.
+ */
+#define ALERT_MAX (2u * 1024u * 1024u)
+/* Bytes of a row and of a value in it, as SQLite enforces it on what others have written. */
+#define ROW_MAX (4 * 1024 * 1024)
