@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "daemon/kernel_abi.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,20 +291,39 @@ static int64_t statx_ns(const struct statx_timestamp *t)
 	return t->tv_sec * NS_PER_SEC + t->tv_nsec;
 }
 
-int file_identity_of(int fd, struct file_identity *ret_identity, mode_t *ret_mode)
+int file_look(int fd, struct file_look *ret_look)
 {
 	struct statx sx;
 
 	/* DONT_SYNC: a FUSE server is never asked, so it can never keep us waiting. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME,
-	            &sx) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+	            STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID_UNIQUE, &sx) < 0)
 		return -errno;
-	ret_identity->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
-	ret_identity->ino = sx.stx_ino;
-	ret_identity->btime_ns = sx.stx_mask & STATX_BTIME ? statx_ns(&sx.stx_btime) : 0;
-	ret_identity->ctime_ns = statx_ns(&sx.stx_ctime);
-	ret_identity->mtime_ns = statx_ns(&sx.stx_mtime);
-	ret_identity->size = sx.stx_size;
-	*ret_mode = sx.stx_mode;
+	*ret_look = (struct file_look){
+	        .identity =
+	                {
+	                        .dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
+	                        .ino = sx.stx_ino,
+	                        .btime_ns = sx.stx_mask & STATX_BTIME ? statx_ns(&sx.stx_btime) : 0,
+	                        .ctime_ns = statx_ns(&sx.stx_ctime),
+	                        .mtime_ns = statx_ns(&sx.stx_mtime),
+	                        .size = sx.stx_size,
+	                },
+	        .mode = sx.stx_mode,
+	        .links = sx.stx_nlink,
+	        .mount_id = sx.stx_mask & STATX_MNT_ID_UNIQUE ? sx.stx_mnt_id : 0,
+	};
+	return 0;
+}
+
+int file_identity_of(int fd, struct file_identity *ret_identity, mode_t *ret_mode)
+{
+	struct file_look look = {0};
+	int r = file_look(fd, &look);
+
+	if (r < 0)
+		return r;
+	*ret_identity = look.identity;
+	*ret_mode = look.mode;
 	return 0;
 }

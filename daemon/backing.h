@@ -76,5 +76,14 @@ int backing_path_of(const struct backing *backing, int fd, char **ret_path);
 int backing_open_by_handle(
         const struct backing *backing, int type, const uint8_t *data, size_t size, int flags);
 
-/* statx(2) of a descriptor as an identity, with the mode. 0 or -errno. */
+/* One statx(2) of a descriptor. 0 or -errno. */
+struct file_look {
+	struct file_identity identity;
+	mode_t mode;
+	uint32_t links;
+	uint64_t mount_id; /* unique, never reused; 0 where the kernel has none (before 6.8) */
+};
+
+int file_look(int fd, struct file_look *ret_look);
+/* Of it, identity and mode. */
 int file_identity_of(int fd, struct file_identity *ret_identity, mode_t *ret_mode);

@@ -2,53 +2,15 @@
  * Three tables under one lock: layers by path, overlays by device number, overlays by mount id.
  * Lookups take the read side and cost a hash per path component.
  */
-#include "daemon/overlays.h"
+#include "daemon/overlays_internal.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-
-#include <uthash.h>
-
-/* The layers of one path: paths of different filesystems may be spelt alike, in other namespaces.
- */
-struct path_entry {
-	char *path;
-	struct layer_entry *first;
-	UT_hash_handle hh;
-};
-
-struct layer_entry {
-	struct layer layer;
-	struct overlay *writer; /* the overlay that has it as upper or work; borrowed */
-	struct path_entry *at;
-	struct layer_entry *next;
-};
-
-struct dev_entry {
-	dev_t dev;
-	struct overlay *overlay; /* a reference */
-	UT_hash_handle hh;
-};
-
-struct mount_entry {
-	uint64_t mount_id;
-	struct overlay *overlay; /* borrowed: removed with the overlay's dev_entry */
-	UT_hash_handle hh;
-};
-
-struct overlays {
-	pthread_rwlock_t lock;
-	void (*free_index)(void *index);
-	struct path_entry *paths;
-	struct dev_entry *devs;
-	struct mount_entry *mounts;
-};
 
 const char *mounter_name(enum mounter mounter)
 {
@@ -67,121 +29,6 @@ int overlays_new(void (*free_index)(void *index), struct overlays **ret_overlays
 	o->free_index = free_index;
 	*ret_overlays = o;
 	return 0;
-}
-
-/*
- * Layers.
- */
-static struct layer_entry *layer_find(
-        const struct overlays *o, const struct backing *backing, const char *path, size_t size)
-{
-	struct path_entry *at = NULL;
-	struct layer_entry *entry;
-
-	HASH_FIND(hh, o->paths, path, size, at);
-	for (entry = at ? at->first : NULL; entry; entry = entry->next)
-		if (entry->layer.backing == backing)
-			return entry;
-	return NULL;
-}
-
-static struct path_entry *path_get(struct overlays *o, const char *path)
-{
-	struct path_entry *at = NULL;
-
-	HASH_FIND(hh, o->paths, path, strlen(path), at);
-	if (at)
-		return at;
-	at = calloc(1, sizeof(*at));
-	if (!at || !(at->path = strdup(path))) {
-		free(at);
-		return NULL;
-	}
-	HASH_ADD_KEYPTR(hh, o->paths, at->path, strlen(at->path), at);
-	return at;
-}
-
-static void path_put(struct overlays *o, struct path_entry *at)
-{
-	if (at->first)
-		return;
-	HASH_DEL(o->paths, at); /* NOLINT: the analyser loses uthash's own list */
-	free(at->path);
-	free(at);
-}
-
-static struct layer_entry *layer_add(struct overlays *o, const struct sighted_layer *sighted)
-{
-	struct path_entry *at = path_get(o, sighted->path);
-	struct layer_entry *entry = at ? calloc(1, sizeof(*entry)) : NULL;
-
-	if (!entry) {
-		if (at)
-			path_put(o, at);
-		return NULL;
-	}
-	entry->layer.path = at->path;
-	entry->layer.backing = backing_ref(sighted->backing);
-	entry->layer.entry = entry;
-	entry->at = at;
-	entry->next = at->first;
-	at->first = entry;
-	return entry;
-}
-
-static struct layer *layer_get(struct overlays *o, const struct sighted_layer *sighted)
-{
-	struct layer_entry *entry =
-	        layer_find(o, sighted->backing, sighted->path, strlen(sighted->path));
-
-	if (!entry)
-		entry = layer_add(o, sighted);
-	if (!entry)
-		return NULL;
-	/* A directory that was made anew at the same path: the last sighting knows. */
-	entry->layer.handle = sighted->handle;
-	entry->layer.refs++;
-	return &entry->layer;
-}
-
-static void layer_put(struct overlays *o, struct layer *layer)
-{
-	struct layer_entry *entry, **link;
-
-	if (!layer || --layer->refs > 0)
-		return;
-	entry = layer->entry;
-	for (link = &entry->at->first; *link != entry; link = &(*link)->next)
-		;
-	*link = entry->next;
-	path_put(o, entry->at);
-	if (layer->index && o->free_index)
-		o->free_index(layer->index);
-	backing_unref(layer->backing);
-	free(entry);
-}
-
-static void layer_set_writer(struct layer *layer, struct overlay *overlay)
-{
-	struct layer_entry *entry;
-
-	if (!layer)
-		return;
-	entry = layer->entry;
-	layer->n_upper++;
-	entry->writer = overlay;
-}
-
-static void layer_clear_writer(struct layer *layer, const struct overlay *overlay)
-{
-	struct layer_entry *entry;
-
-	if (!layer)
-		return;
-	entry = layer->entry;
-	layer->n_upper--;
-	if (entry->writer == overlay)
-		entry->writer = NULL;
 }
 
 /*
@@ -318,8 +165,8 @@ static int overlay_add(
 		free(entry);
 		return r;
 	}
-	layer_set_writer(overlay->upper, overlay);
-	layer_set_writer(overlay->work, overlay);
+	layer_set_writer(o, overlay->upper, overlay);
+	layer_set_writer(o, overlay->work, overlay);
 	overlay_refresh(overlay, s);
 	overlay->refs = 2; /* the table's and the caller's */
 	entry->dev = s->dev;
@@ -461,14 +308,6 @@ int layer_open(const struct layer *layer)
 /*
  * Where a path lies.
  */
-static bool is_lower_of(const struct overlay *overlay, const struct layer *layer)
-{
-	for (size_t i = 0; overlay && i < overlay->n_lowers; i++)
-		if (overlay->lowers[i] == layer)
-			return true;
-	return false;
-}
-
 static void consider(const struct overlay *asking, struct layer_entry *entry, size_t prefix,
         struct layer_hit *hit)
 {
@@ -484,7 +323,7 @@ static void consider(const struct overlay *asking, struct layer_entry *entry, si
 	}
 	if (hit->role == LAYER_UPPER || !entry->layer.trusted)
 		return;
-	if (is_lower_of(asking, &entry->layer))
+	if (layer_is_lower_of(asking, &entry->layer))
 		*hit = (struct layer_hit){
 		        .role = LAYER_LOWER, .prefix = prefix, .layer = &entry->layer};
 	else if (hit->role != LAYER_LOWER)

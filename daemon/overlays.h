@@ -25,6 +25,7 @@
 
 #define OVERLAYS_MAX       16384u /* overlays known at a time */
 #define OVERLAY_MOUNTS_MAX 64u    /* unique mount ids remembered per overlay */
+#define LAYER_MOUNTS_MAX   256u /* mounts remembered per layer: one for each overlay that has it */
 
 enum mounter {
 	MOUNTER_UNKNOWN = 0,
@@ -156,6 +157,15 @@ struct layer_query {
 
 void overlays_locate(
         struct overlays *overlays, const struct layer_query *query, struct layer_hit *ret_hit);
+
+/*
+ * Remembers that the mount @mount_id (STATX_MNT_ID_UNIQUE) shows a lower layer of query->asking and
+ * nothing else, when that is so: @mount_path is the path of query->path within the mount.
+ */
+void overlays_bind_layer(struct overlays *overlays, const struct layer_query *query,
+        const char *mount_path, uint64_t mount_id);
+/* Whether what is opened through @mount_id is of a lower layer that vouches. */
+bool overlays_is_lower_mount(struct overlays *overlays, uint64_t mount_id);
 
 /* A copy of the container's name as it is known now. 0 or -ENOMEM. */
 int overlay_info(

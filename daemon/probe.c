@@ -402,6 +402,18 @@ static int probe_backing(struct probe_context *c, const struct backing *backing,
 	return 0;
 }
 
+/* The next program of this layer in this overlay needs no decoding. */
+static void bind_layer(struct probe_context *c, const struct backing *backing, int fd,
+        const struct probe_result *result)
+{
+	const struct layer_query query = {
+	        .backing = backing, .path = result->host_path, .asking = result->overlay};
+	_cleanup_free_ char *path = result->mount_id ? event_path(fd) : NULL;
+
+	if (path)
+		overlays_bind_layer(c->overlays, &query, path, result->mount_id);
+}
+
 static int probe_backing_quick(struct probe_context *c, const struct backing *backing, int fd,
         pid_t pid, struct probe_result *result)
 {
@@ -420,9 +432,10 @@ static int probe_backing_quick(struct probe_context *c, const struct backing *ba
 		return r;
 	locate(c, backing, result->host_path, asking, &hit);
 	overlay_unref(c->overlays, hit.overlay);
-	if (hit.role == LAYER_LOWER)
+	if (hit.role == LAYER_LOWER) {
 		result->origin = ORIGIN_IMAGE;
-	else if (hit.role == LAYER_NONE && !asking && is_host_task(pid))
+		bind_layer(c, backing, fd, result);
+	} else if (hit.role == LAYER_NONE && !asking && is_host_task(pid))
 		result->origin = ORIGIN_UNGUARDED;
 	else
 		return 0;
@@ -432,8 +445,30 @@ static int probe_backing_quick(struct probe_context *c, const struct backing *ba
 
 static int probe_begin(int fd, struct probe_result *result)
 {
+	struct file_look look = {0};
+	int r;
+
 	*result = (struct probe_result){.real_fd = -1, .lower_fd = -1};
-	return file_identity_of(fd, &result->identity, &result->mode);
+	r = file_look(fd, &look);
+	if (r < 0)
+		return r;
+	result->identity = look.identity;
+	result->mode = look.mode;
+	result->mount_id = look.mount_id;
+	return 0;
+}
+
+/*
+ * The shortest way, for nearly every first exec: what was opened through a layer's own mount is of
+ * that layer. The task is not looked at, as it is not for a program that the kernel remembers.
+ */
+static bool probe_by_mount(struct probe_context *c, struct probe_result *result)
+{
+	result->settled =
+	        result->mount_id && overlays_is_lower_mount(c->overlays, result->mount_id);
+	if (result->settled)
+		result->origin = ORIGIN_IMAGE;
+	return result->settled;
 }
 
 int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
@@ -441,7 +476,7 @@ int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result 
 	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 	int r = probe_begin(fd, ret_result);
 
-	if (r < 0)
+	if (r < 0 || probe_by_mount(c, ret_result))
 		return r;
 	/* An overlay of several filesystems shows the device number of a layer: ask the type. */
 	if (is_overlay(fd))

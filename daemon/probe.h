@@ -38,6 +38,7 @@ struct probe_result {
 	struct file_identity lower_identity;
 	struct file_identity identity; /* of the real inode where it is known */
 	mode_t mode;
+	uint64_t mount_id;       /* of the event's descriptor; 0 unknown */
 	struct overlay *overlay; /* the container's; a reference or NULL */
 	char *path;              /* in the container; NULL when unknown */
 	char *host_path;         /* canonical; NULL when unknown */

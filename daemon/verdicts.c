@@ -81,12 +81,12 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 		ruling_decide(ruling, &input, &decision);
 		settled = decision.verdict == VERDICT_ALLOW;
 	}
+	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
+		faults_count(v->context.faults, FAULT_REPLY);
 	/* A program of the image, by its real inode: the kernel need not ask again. */
 	if (settled && probe.origin == ORIGIN_IMAGE && !probe.by_overlay)
 		fan_groups_remember(v->context.groups, event->fd);
 	probe_result_done(&v->context.probe, &probe);
-	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
-		faults_count(v->context.faults, FAULT_REPLY);
 	if (settled)
 		exec_shared_count(&v->shared, VERDICT_ALLOW);
 	return settled;
