@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define SHUTDOWN_GRACE_MS 800u  /* SIGTERM to exit stays below 2 s */
 #define DROP_JOBS_MAX     1024u /* drops being hashed at a time: each holds a descriptor */
@@ -53,13 +54,42 @@ static void found(
 
 	/* A lower layer of others that becomes writable is not one to remember any more. */
 	if (fresh && overlay->upper && overlay->upper->refs > 1)
-		fan_groups_forget(&e->groups);
+		held_forget(e->held);
 	guard_overlay(e->guard, overlay, mountpoint, via);
 	if (!fresh)
 		return;
 	ruling = rulings_get(e->rulings);
 	naming_try(e->overlays, ruling_config(ruling), e->faults, overlay, via);
 	ruling_unref(ruling);
+}
+
+static void swept(void *userdata)
+{
+	struct engine *e = userdata;
+
+	held_sweep(e->held);
+}
+
+/* Each is a descriptor, and without descriptors the kernel denies: three quarters are for events.
+ */
+static unsigned int leases_max(const struct config *config)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > config->leases_max)
+		return config->leases_max;
+	return (unsigned int)(limit.rlim_cur / 4);
+}
+
+static int make_held(struct engine *e, const struct config *config)
+{
+	struct held_context context = {
+	        .groups = &e->groups,
+	        .overlays = e->overlays,
+	        .max = kernel_has(&e->kernel, KERNEL_LEASES) ? leases_max(config) : 0,
+	};
+
+	return held_new(&context, &e->held);
 }
 
 static unsigned int hash_threads(const struct config *config)
@@ -100,7 +130,8 @@ static int make_recorder(struct engine *e, const struct config *config)
 
 static int make_tables(struct engine *e, const struct config *config)
 {
-	struct mounts_context mounts = {.config = config, .found = found, .userdata = e};
+	struct mounts_context mounts = {
+	        .config = config, .found = found, .swept = swept, .userdata = e};
 	int r = faults_new(&e->faults);
 
 	if (r == 0)
@@ -115,6 +146,8 @@ static int make_tables(struct engine *e, const struct config *config)
 		r = image_indexer_new(&e->indexer);
 	if (r == 0)
 		r = runtime_init_new(&e->inits);
+	if (r == 0)
+		r = make_held(e, config);
 	mounts.backings = e->backings;
 	mounts.overlays = e->overlays;
 	mounts.faults = e->faults;
@@ -171,6 +204,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .cache = e->cache,
 	        .indexer = e->indexer,
 	        .pool = e->pool,
+	        .held = e->held,
 	        .creations = e->creations,
 	        .recorder = e->recorder,
 	        .faults = e->faults,
@@ -182,6 +216,8 @@ static int start_threads(struct engine *e)
 {
 	int r = recorder_start(e->recorder);
 
+	if (r == 0)
+		r = held_start(e->held);
 	if (r == 0)
 		r = births_start(e->births);
 	if (r == 0)
@@ -231,6 +267,7 @@ static void destroy(struct engine *e)
 	recorder_free(e->recorder);
 	guard_free(e->guard);
 	mounts_free(e->mounts);
+	held_free(e->held);
 	overlays_free(e->overlays);
 	backing_table_free(e->backings);
 	image_indexer_free(e->indexer);
@@ -288,6 +325,7 @@ void engine_stop(struct engine *e)
 	creations_stop(e->creations);
 	births_stop(e->births);
 	pool_free(e->pool);
+	held_stop(e->held);
 	recorder_stop(e->recorder);
 	destroy(e);
 }

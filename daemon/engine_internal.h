@@ -4,6 +4,7 @@
 #include "daemon/creations.h"
 #include "daemon/engine.h"
 #include "daemon/guard.h"
+#include "daemon/held.h"
 #include "daemon/mounts_watch.h"
 #include "daemon/sinks.h"
 
@@ -29,6 +30,7 @@ struct engine {
 	struct mounts *mounts;
 	struct mounts_watch *watch;
 	struct guard *guard;
+	struct held *held;
 	struct hash_cache *cache;
 	struct image_indexer *indexer;
 	struct pool *pool;

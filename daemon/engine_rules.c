@@ -60,10 +60,14 @@ static void forget(void *userdata)
 {
 	struct engine *e = userdata;
 
-	fan_groups_forget(&e->groups);
+	held_forget(e->held);
 }
 
-static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode)
+/* Whether the next ruling may deny what the ones before it allowed. */
+enum change { CHANGE_NARROWS = 0, CHANGE_WIDENS };
+
+static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode,
+        enum change change)
 {
 	_cleanup_(grants_done) struct grants_list list = {0};
 	struct ruling *ruling;
@@ -72,17 +76,16 @@ static int publish(struct engine *e, struct shared_config *shared, const struct 
 	if (r == 0)
 		r = ruling_new(shared, mode, list.items, list.n, &ruling);
 	if (r == 0)
-		rulings_set(e->rulings, ruling, forget, e);
+		rulings_set(e->rulings, ruling, change == CHANGE_WIDENS ? NULL : forget, e);
 	return r;
 }
 
-/* With another configuration or mode where given, and the rest as it is. Lock held. */
-static int republish(
-        struct engine *e, struct shared_config *shared, const struct mode_override *override)
+/* With another mode where given, and the rest as it is. Lock held. */
+static int republish(struct engine *e, const struct mode_override *override, enum change change)
 {
 	struct ruling *ruling = rulings_get(e->rulings);
 	struct shared_config *current = ruling_shared_config(ruling);
-	int r = publish(e, shared ?: current, override ?: ruling_override(ruling));
+	int r = publish(e, current, override ?: ruling_override(ruling), change);
 
 	shared_config_unref(current);
 	ruling_unref(ruling);
@@ -138,7 +141,7 @@ int engine_rules_load(struct engine *e, struct shared_config *shared)
 
 	pthread_mutex_lock(&e->lock);
 	load_override(e, shared_config_get(shared), &mode);
-	r = publish(e, shared, &mode);
+	r = publish(e, shared, &mode, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
@@ -148,7 +151,7 @@ void engine_rules_learned(void *userdata)
 	struct engine *e = userdata;
 
 	pthread_mutex_lock(&e->lock);
-	if (republish(e, NULL, NULL) != 0)
+	if (republish(e, NULL, CHANGE_WIDENS) != 0)
 		faults_count(e->faults, FAULT_STORE);
 	pthread_mutex_unlock(&e->lock);
 }
@@ -161,7 +164,7 @@ int engine_set_mode(struct engine *e, const struct mode_override *override)
 	pthread_mutex_lock(&e->lock);
 	r = save_override(e, ruling_config(ruling), override);
 	if (r == 0)
-		r = republish(e, NULL, override);
+		r = republish(e, override, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	ruling_unref(ruling);
 	return r;
@@ -173,8 +176,11 @@ int engine_grant(struct engine *e, const struct grant *grant)
 
 	pthread_mutex_lock(&e->lock);
 	r = store_grant_add(e->store, grant);
+	/* A grant may replace one that lasted longer. */
 	if (r == 0)
-		r = republish(e, NULL, NULL);
+		r = republish(e, NULL,
+		        grant->kind == GRANT_DENIED || grant->expires_ns != 0 ? CHANGE_NARROWS
+		                                                              : CHANGE_WIDENS);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }
@@ -187,7 +193,7 @@ int engine_revoke(struct engine *e, enum grant_kind kind, const struct digest *d
 	pthread_mutex_lock(&e->lock);
 	r = store_grant_remove(e->store, kind, digest, image, ret_removed);
 	if (r == 0)
-		r = republish(e, NULL, NULL);
+		r = republish(e, NULL, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	return r;
 }

@@ -98,6 +98,7 @@ static void add_counters(json_t *status, struct engine *e)
 	json_object_set_new(
 	        status, "alerts_total", json_integer((json_int_t)recorder_alerts(e->recorder)));
 	json_object_set_new(status, "pending", json_integer((json_int_t)counters.pending));
+	json_object_set_new(status, "leases", json_integer((json_int_t)held_count(e->held)));
 	json_object_set_new(status, "verdicts",
 	        json_pack("{s:I, s:I, s:I}", "allow", (json_int_t)counters.allow, "deny",
 	                (json_int_t)counters.deny, "would_deny", (json_int_t)counters.would_deny));

@@ -315,6 +315,56 @@ static bool is_quiet(const struct policy_decision *decision)
 	return decision->verdict == VERDICT_ALLOW && decision->reason != REASON_LEARNING;
 }
 
+/* What an upper file's own content vouches for: the same for whoever executes it. */
+static bool is_by_content(const struct policy_decision *decision)
+{
+	switch (decision->reason) {
+	case REASON_COPIED:
+	case REASON_APPROVED:
+	case REASON_LEARNED:
+	case REASON_BASELINE:
+	case REASON_ALLOWLISTED:
+	case REASON_SIGNED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int64_t vouched_until(const struct exec_request *request)
+{
+	const struct exec_facts *f = &request->facts;
+
+	return ruling_vouches_until(request->ruling, &f->digest,
+	        f->has_container ? &f->container : NULL, clock_realtime_ns());
+}
+
+/* Real inodes only: what a mark on an overlay's inode would miss, a lease does not see. */
+static void remember_in_kernel(struct exec_request *request)
+{
+	const struct verdicts_context *c = exec_context(request);
+	struct ruling *now;
+
+	if (request->probe.by_overlay || !request->facts.has_digest)
+		return;
+	now = rulings_hold(c->rulings);
+	/* Another ruling may deny what this one allowed. */
+	if (now == request->ruling && request->facts.origin == ORIGIN_IMAGE)
+		fan_groups_remember(c->groups, request->fd);
+	else if (now == request->ruling && request->self.leased && request->probe.upper &&
+	         request->probe.overlay && is_by_content(&request->decision))
+		(void)held_keep(
+		        c->held, request->probe.overlay, vouched_until(request), &request->fd);
+	rulings_release(c->rulings, now);
+}
+
+static void allowed(struct exec_request *request)
+{
+	remember_in_kernel(request);
+	if (request->self.leased && request->fd >= 0)
+		exec_registry_linger(request->shared, request);
+}
+
 static enum pool_step step_decide(struct exec_request *request)
 {
 	const struct verdicts_context *c = exec_context(request);
@@ -335,9 +385,8 @@ static enum pool_step step_decide(struct exec_request *request)
 		request->facts.origin = ORIGIN_MUTABLE;
 		return POOL_AGAIN;
 	}
-	if (request_answer(request, &decision, FAULT_NONE) && decision.verdict == VERDICT_ALLOW &&
-	        request->self.leased)
-		exec_registry_linger(request->shared, request);
+	if (request_answer(request, &decision, FAULT_NONE) && decision.verdict == VERDICT_ALLOW)
+		allowed(request);
 	return finish(request);
 }
 

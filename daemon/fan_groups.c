@@ -111,6 +111,12 @@ void fan_groups_remember(const struct fan_groups *groups, int fd)
 	        FAN_OPEN_EXEC_PERM, fd, NULL);
 }
 
+void fan_groups_recall(const struct fan_groups *groups, int fd)
+{
+	(void)fanotify_mark(
+	        groups->verdicts, FAN_MARK_REMOVE | FAN_MARK_IGNORE, FAN_OPEN_EXEC_PERM, fd, NULL);
+}
+
 void fan_groups_forget(const struct fan_groups *groups)
 {
 	(void)fanotify_mark(groups->verdicts, FAN_MARK_FLUSH | FAN_MARK_INODE, 0, AT_FDCWD, NULL);

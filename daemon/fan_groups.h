@@ -41,10 +41,12 @@ int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *pa
 int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path);
 /*
  * Lets the kernel remember that the inode of @fd may be executed: no event for it until it is
- * written, evicted, or fan_groups_forget(). Only for inodes that no container can write (lower
- * layers): a store through a mapping does not clear it [6.0].
+ * written, evicted, or forgotten. Only for inodes that no container can write (lower layers), or
+ * under a lease (held.h): a store through a mapping does not clear it [6.0].
  */
 void fan_groups_remember(const struct fan_groups *groups, int fd);
+/* Takes that back for one inode, and for all. */
+void fan_groups_recall(const struct fan_groups *groups, int fd);
 void fan_groups_forget(const struct fan_groups *groups);
 /* Drops every mark: what runs from now on is not asked about. */
 void fan_groups_flush(const struct fan_groups *groups);

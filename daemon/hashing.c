@@ -158,6 +158,7 @@ static enum hash_state begin(struct hashing *h, struct digest *ret_digest)
 		if (fcntl(h->fd, F_SETLEASE, F_RDLCK) < 0)
 			return errno == EAGAIN ? HASH_MUTABLE : HASH_FAILED;
 		h->leased = true;
+		(void)fcntl(h->fd, F_SETSIG, LEASE_SIGNAL); /* SIGIO would not say which */
 	}
 	/* Only now is what stat(2) says about the content binding. */
 	if (!unchanged(h))

@@ -13,10 +13,12 @@
 #include "crypto/digest.h"
 #include "daemon/kernel.h"
 
+#include <signal.h>
 #include <stdbool.h>
 
 #define HASH_STEP_BYTES (4u * 1024u * 1024u) /* a step: 2 to 15 ms on the machines we know */
 #define HASH_CACHE_MAX  65536u               /* digests remembered */
+#define LEASE_SIGNAL    (SIGRTMIN + 3) /* somebody asks to write what we lease; ssi_fd tells what */
 
 enum hash_state {
 	HASH_UNSET = 0,

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
+#include "daemon/hashing.h"
 #include "daemon/kernel_abi.h"
 #include "daemon/log.h"
 
@@ -226,6 +227,7 @@ static int block_signals(void)
 	sigaddset(&wanted, SIGHUP);
 	blocked = wanted;
 	sigaddset(&blocked, SIGIO);
+	sigaddset(&blocked, LEASE_SIGNAL);
 	sigaddset(&blocked, SIGPIPE);
 	if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0)
 		return -errno;

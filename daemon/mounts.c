@@ -337,6 +337,7 @@ size_t mounts_scan(struct mounts *m)
 		if (overlays_sweep(m->context.overlays, m->generation) > 0) {
 			pidns_sweep(m->pidns);
 			backing_sweep(m->context.backings);
+			m->context.swept(m->context.userdata);
 		}
 	}
 	n = overlays_count(m->context.overlays);

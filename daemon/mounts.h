@@ -32,6 +32,7 @@ struct mounts_context {
 	struct overlays *overlays;
 	struct faults *faults;
 	mounts_found_fn found;
+	void (*swept)(void *userdata); /* overlays were forgotten */
 	void *userdata;
 };
 

@@ -87,6 +87,7 @@ static void overlay_retire(struct overlays *o, struct dev_entry *entry)
 		HASH_DEL(o->mounts, mount);
 		free(mount);
 	}
+	overlay->retired = true;
 	layer_clear_writer(overlay->upper, overlay);
 	layer_clear_writer(overlay->work, overlay);
 	HASH_DEL(o->devs, entry);

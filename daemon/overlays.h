@@ -62,12 +62,13 @@ struct overlay {
 	        *work; /* NULL for a read-only overlay, or when it could not be resolved */
 	struct layer **lowers;
 	size_t n_lowers;
-	bool userxattr;      /* overlayfs keeps its attributes under user.overlay. */
-	fsid_t fsid;         /* of statfs(2), set with the mark: tells it when st_dev does not */
-	bool complete;       /* every layer could be resolved */
-	char *options;       /* as the kernel gave them: equal text and dev are the same overlay */
-	_Atomic bool marked; /* overlay mark in place (guard.h) */
-	uint64_t seen;       /* generation of the last scan that saw it */
+	bool userxattr;       /* overlayfs keeps its attributes under user.overlay. */
+	fsid_t fsid;          /* of statfs(2), set with the mark: tells it when st_dev does not */
+	bool complete;        /* every layer could be resolved */
+	char *options;        /* as the kernel gave them: equal text and dev are the same overlay */
+	_Atomic bool marked;  /* overlay mark in place (guard.h) */
+	_Atomic bool retired; /* unmounted, as far as the last scan could see */
+	uint64_t seen;        /* generation of the last scan that saw it */
 	struct container_info info; /* under the registry's lock: use overlay_info() */
 	_Atomic bool named;
 	_Atomic unsigned int naming_attempts; /* naming.h */

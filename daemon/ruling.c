@@ -209,6 +209,14 @@ static bool in_scope(const struct vouching *v, const struct container_info *cont
 	return !strcmp(v->scope, scope) || image_ref_matches(v->scope, scope);
 }
 
+static bool is_in_force(
+        const struct vouching *v, const struct container_info *container, int64_t now_ns)
+{
+	if (v->expires_ns != 0 && now_ns >= v->expires_ns)
+		return false;
+	return v->kind == GRANT_DENIED || in_scope(v, container);
+}
+
 unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
         const struct container_info *container, int64_t now_ns)
 {
@@ -221,13 +229,24 @@ unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *di
 	unsigned int vouches = VOUCH_NONE;
 
 	HASH_FIND(hh, ruling->entries, digest, sizeof(*digest), entry);
-	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next) {
-		if (v->expires_ns != 0 && now_ns >= v->expires_ns)
-			continue;
-		if (v->kind == GRANT_DENIED || in_scope(v, container))
+	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next)
+		if (is_in_force(v, container, now_ns))
 			vouches |= bits[v->kind];
-	}
 	return vouches;
+}
+
+int64_t ruling_vouches_until(const struct ruling *ruling, const struct digest *digest,
+        const struct container_info *container, int64_t now_ns)
+{
+	struct vouching_entry *entry = NULL;
+	int64_t until_ns = 0;
+
+	HASH_FIND(hh, ruling->entries, digest, sizeof(*digest), entry);
+	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next)
+		if (v->expires_ns != 0 && is_in_force(v, container, now_ns) &&
+		        (until_ns == 0 || v->expires_ns < until_ns))
+			until_ns = v->expires_ns;
+	return until_ns;
 }
 
 void ruling_decide(const struct ruling *ruling, const struct policy_input *input,
@@ -290,8 +309,7 @@ void rulings_set(struct rulings *rulings, struct ruling *ruling, void (*forget)(
 	old = rulings->current;
 	rulings->current = ruling;
 	pthread_mutex_unlock(&rulings->lock);
-	/* Only a denied digest turns against a program of an image. */
-	if (!ruling->denylist_empty && forget)
+	if (forget)
 		forget(userdata);
 	pthread_rwlock_unlock(&rulings->holding);
 	ruling_unref(old);

@@ -45,6 +45,9 @@ bool ruling_denylist_empty(const struct ruling *ruling);
  */
 unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
         const struct container_info *container, int64_t now_ns);
+/* When the first of what vouches for it expires (CLOCK_REALTIME), 0 when none does. */
+int64_t ruling_vouches_until(const struct ruling *ruling, const struct digest *digest,
+        const struct container_info *container, int64_t now_ns);
 
 /* The scope under which something learned in @container is granted: its image, else its key. */
 const char *ruling_scope(const struct container_info *container);
@@ -62,8 +65,9 @@ void rulings_free(struct rulings *rulings);
 /* A reference; NULL before the first rulings_set(). */
 struct ruling *rulings_get(struct rulings *rulings);
 /*
- * @ruling is taken. When it could deny what the ones before it let the kernel remember, @forget is
- * called before anybody can decide by it, and after everybody who decided by an older one is done.
+ * @ruling is taken. @forget (NULL when nothing that was allowed can be denied now) makes the kernel
+ * forget verdicts: called before anybody can decide by the new ruling, and after everybody who
+ * decided by an older one is done.
  */
 void rulings_set(struct rulings *rulings, struct ruling *ruling, void (*forget)(void *userdata),
         void *userdata);

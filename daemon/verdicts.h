@@ -10,6 +10,7 @@
 #include "daemon/fan_groups.h"
 #include "daemon/faults.h"
 #include "daemon/hashing.h"
+#include "daemon/held.h"
 #include "daemon/image_index.h"
 #include "daemon/pool.h"
 #include "daemon/probe.h"
@@ -27,6 +28,7 @@ struct verdicts_context {
 	struct hash_cache *cache;
 	struct image_indexer *indexer;
 	struct pool *pool;
+	struct held *held;
 	struct creations *creations;
 	struct recorder *recorder;
 	struct faults *faults;

@@ -67,8 +67,9 @@ struct config {
 	size_t n_outputs;
 
 	/* limits: every queue and pool has a bound with a name here */
-	uint32_t hash_threads;    /* limits.hash_threads, 0: one per core; 0..64 */
-	uint32_t pending_max;     /* limits.pending: verdicts under way, 4096; 16..1000000 */
+	uint32_t hash_threads; /* limits.hash_threads, 0: one per core; 0..64 */
+	uint32_t pending_max;  /* limits.pending: verdicts under way, 4096; 16..1000000 */
+	uint32_t leases_max; /* limits.leases: remembered verdicts on upper files, 1024; 0..65536 */
 	uint32_t alert_window_ms; /* limits.alert_window, 60s; 1s..1h */
 	uint32_t events_max;      /* retention.events, 100000 rows; 100..10000000 */
 	uint32_t drops_max;       /* retention.drops, 200000 rows; 100..10000000 */

@@ -168,6 +168,7 @@ static const struct key trust_keys[] = {
 static const struct key limits_keys[] = {
         {"hash_threads", KEY_COUNT, AT(hash_threads), RANGE(0, 64), .fallback = "0"},
         {"pending", KEY_COUNT, AT(pending_max), RANGE(16, 1000000), .fallback = "4096"},
+        {"leases", KEY_COUNT, AT(leases_max), RANGE(0, 65536), .fallback = "1024"},
         {"alert_window", KEY_DURATION, AT(alert_window_ms), RANGE(1000, 3600000),
                 .fallback = "60s"},
 };

@@ -1,6 +1,10 @@
 """A program of the image costs one event: the kernel remembers, until a digest is denied."""
 import hashlib
+import time
 
+import pytest
+
+from harness.fs import Overlay
 
 
 def test_a_known_program_is_asked_about_once(overlay, start):
@@ -37,3 +41,106 @@ def test_a_drop_over_a_remembered_program_is_seen(overlay, start):
     assert overlay.exec("/bin/one").ran and overlay.exec("/bin/one").ran
     assert not overlay.attack("rename-over", "/bin/one").ran
     assert daemon.event("/bin/one")["execward.reason"] == "dropped"
+
+
+def digest_of(path):
+    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+
+
+def approved(overlay, daemon, path, salt):
+    """A dropped program that an operator approved."""
+    overlay.drop(path, open(overlay.path("/bin/payload"), "rb").read() + salt)
+    daemon.tool("approve", digest_of(overlay.path(path)), "--reason", "test")
+    assert overlay.exec(path).ran
+
+
+def test_an_approved_drop_is_asked_about_once(overlay, start):
+    daemon = start(marks="backing")
+    approved(overlay, daemon, "/tmp/known", b"known")
+    before = daemon.status()["events_total"]
+    for _ in range(300):
+        assert overlay.exec("/tmp/known").ran
+    status = daemon.status()
+    assert status["events_total"] == before and status["leases"] == 1
+
+
+def test_revoked_means_the_very_next_exec(overlay, start):
+    daemon = start(marks="backing")
+    overlay.drop("/tmp/known", open(overlay.path("/bin/payload"), "rb").read() + b"revoke")
+    sha = digest_of(overlay.path("/tmp/known"))
+    for number in range(1000):
+        assert daemon.ask({"request": "approve", "sha256": sha, "reason": "t"})["ok"]
+        assert overlay.exec("/tmp/known").ran, number
+        assert daemon.ask({"request": "revoke", "sha256": sha})["ok"]
+        assert overlay.exec("/tmp/known").errno == 1, number
+
+
+@pytest.mark.parametrize("technique", ["edit-write", "edit-mmap", "edit-truncate"])
+def test_an_edit_of_a_remembered_drop_is_denied(overlay, start, marks, technique):
+    daemon = start(marks=marks)
+    approved(overlay, daemon, "/tmp/known", technique.encode())
+    assert overlay.exec("/tmp/known").ran
+    assert not overlay.attack(technique, "/tmp/known").ran
+    assert daemon.event("/tmp/known")["execward.reason"] == "dropped"
+    assert daemon.status()["leases"] <= 2  # the attack's own program is not approved
+
+
+def test_a_writer_of_a_remembered_drop_does_not_wait_long(overlay, start):
+    daemon = start(marks="backing")
+    approved(overlay, daemon, "/tmp/known", b"writer")
+    assert daemon.status()["leases"] == 1
+    before = time.monotonic()
+    with open(overlay.path("/tmp/known"), "r+b") as file:
+        file.write(b"\x7f")
+    assert time.monotonic() - before < 1  # fs.lease-break-time is 45 s
+    assert overlay.exec("/tmp/known").ran  # the same content
+
+
+def test_mutable_while_somebody_has_it_open(overlay, start, marks):
+    daemon = start(marks=marks)
+    approved(overlay, daemon, "/tmp/known", b"mutable")
+    with open(overlay.path("/tmp/known"), "r+b"):
+        assert overlay.exec("/tmp/known").errno in (1, 26)  # EPERM, or ETXTBSY of the kernel's own
+    assert overlay.exec("/tmp/known").ran
+
+
+def test_an_expired_approval_is_not_remembered(overlay, start):
+    daemon = start(marks="backing")
+    overlay.drop("/tmp/known", open(overlay.path("/bin/payload"), "rb").read() + b"expiry")
+    sha = digest_of(overlay.path("/tmp/known"))
+    assert daemon.ask({"request": "approve", "sha256": sha, "reason": "t", "expires_ns":
+                       time.time_ns() + 2 * 10**9})["ok"]
+    while overlay.exec("/tmp/known").ran:  # each is an exec by the kernel's memory, then by ours
+        pass
+    assert daemon.event("/tmp/known")["execward.reason"] == "dropped"
+    assert daemon.status()["leases"] == 0
+
+
+def test_leases_are_bounded_and_go_with_their_container(fs, image, start):
+    daemon = start(marks="backing", extra="limits: {leases: 4}")
+    overlay = Overlay(fs, image)
+    daemon.rescan()
+    for number in range(8):
+        approved(overlay, daemon, f"/tmp/known{number}", b"bound %d" % number)
+        assert daemon.status()["leases"] == min(number + 1, 4)
+    other = Overlay(fs, image)
+    daemon.rescan()
+    approved(other, daemon, "/tmp/known", b"fair")
+    assert overlay.exec("/tmp/known7").ran
+    overlay.close()
+    daemon.rescan()
+    assert daemon.status()["leases"] == 1  # the other container's
+    other.close()
+    daemon.rescan()
+    assert daemon.status()["leases"] == 0
+
+
+def test_a_denylist_does_not_make_the_image_slow(overlay, start):
+    daemon = start(marks="backing")
+    assert daemon.ask({"request": "approve", "sha256": "0" * 64, "deny": True, "reason": "t"})["ok"]
+    for _ in range(3):
+        assert overlay.exec("/bin/one").ran
+    before = daemon.status()["events_total"]
+    for _ in range(100):
+        assert overlay.exec("/bin/one").ran
+    assert daemon.status()["events_total"] == before
