@@ -28,6 +28,7 @@ struct birth {
 
 struct births {
 	int group, wake;
+	const struct volumes *volumes;
 	atomic_bool stopping;
 	bool started;
 	pthread_t thread;
@@ -35,13 +36,14 @@ struct births {
 	struct birth entries[BIRTHS_MAX]; /* by pid modulo: a newer one takes the place */
 };
 
-int births_new(int group, struct births **ret_births)
+int births_new(int group, const struct volumes *volumes, struct births **ret_births)
 {
 	struct births *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return -ENOMEM;
 	b->group = group;
+	b->volumes = volumes;
 	pthread_mutex_init(&b->lock, NULL);
 	b->wake = eventfd(0, EFD_CLOEXEC);
 	if (b->wake < 0) {
@@ -94,7 +96,7 @@ static void remember(struct births *b, pid_t pid, int pidfd)
 	struct birth *birth = place_of(b, pid);
 
 	if (pid <= 0 || is_known(b, pid) || !has_container_root(pid) ||
-	        task_read_writer(pid, pidfd, &process) < 0)
+	        task_read_writer(pid, pidfd, volumes_memory(b->volumes), &process) < 0)
 		return;
 	pthread_mutex_lock(&b->lock);
 	process_info_done(&birth->process);

@@ -193,7 +193,7 @@ static void take_facts(struct creations *c, struct record *record, struct probe_
 
 	f->time_ns = clock_realtime_ns();
 	f->origin = probe->origin;
-	f->upper = true;
+	f->upper = probe->upper;
 	f->identity = probe->identity;
 	f->path = TAKE_PTR(probe->path);
 	f->host_path = TAKE_PTR(probe->host_path);
@@ -217,11 +217,12 @@ static void handle(struct creations *c, struct fan_event *event)
 		faults_count(c->context.faults, FAULT_MEMORY);
 		return;
 	}
-	record->writer_gone = task_read_writer(event->pid, event->pidfd, &record->writer) < 0;
+	record->writer_gone = task_read_writer(event->pid, event->pidfd,
+	                              volumes_memory(context.volumes), &record->writer) < 0;
 	if (record->writer_gone)
 		record->writer_gone =
 		        births_find(c->context.births, event->pid, &record->writer) < 0;
-	if (probe_created(&context, event->fd, &probe) < 0) {
+	if (probe_created(&context, event->fd, event->pid, &probe) < 0) {
 		probe_result_done(&context, &probe);
 		record_free(record);
 		return;

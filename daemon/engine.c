@@ -63,6 +63,13 @@ static void found(
 	ruling_unref(ruling);
 }
 
+static void born(struct overlay *overlay, pid_t pid, void *userdata)
+{
+	struct engine *e = userdata;
+
+	guard_born(e->guard, overlay, pid);
+}
+
 static void swept(void *userdata)
 {
 	struct engine *e = userdata;
@@ -90,6 +97,44 @@ static int make_held(struct engine *e, const struct config *config)
 	};
 
 	return held_new(&context, &e->held);
+}
+
+/* What would be said of any file of a FUSE mount: its type decides, whatever it holds. */
+static enum verdict refuse(const char *mountpoint, pid_t via, void *userdata)
+{
+	struct engine *e = userdata;
+	struct ruling *ruling = rulings_get(e->rulings);
+	struct exec_facts facts = {.origin = ORIGIN_MUTABLE, .process = {.uid = -1}};
+	const struct policy_input input = {.facts = &facts, .now_ns = clock_realtime_ns()};
+	struct policy_decision decision = {0};
+	struct overlay *overlay = NULL;
+	dev_t root_dev;
+	bool known;
+
+	if (via > 0)
+		overlay = mounts_root_known(e->mounts, via, &root_dev, &known);
+	if (overlay)
+		facts.has_container = overlay_info(e->overlays, overlay, &facts.container) == 0;
+	overlay_unref(e->overlays, overlay);
+	facts.path = strdup(mountpoint);
+	ruling_decide(ruling, &input, &decision);
+	exec_facts_done(&facts);
+	ruling_unref(ruling);
+	return decision.verdict;
+}
+
+static int make_volumes(struct engine *e)
+{
+	struct volumes_context context = {
+	        .groups = &e->groups,
+	        .refuser = &e->refuser,
+	        .refuse = refuse,
+	        .userdata = e,
+	        .backings = e->backings,
+	        .faults = e->faults,
+	};
+
+	return volumes_new(&context, &e->volumes);
 }
 
 static unsigned int hash_threads(const struct config *config)
@@ -131,7 +176,13 @@ static int make_recorder(struct engine *e, const struct config *config)
 static int make_tables(struct engine *e, const struct config *config)
 {
 	struct mounts_context mounts = {
-	        .config = config, .found = found, .swept = swept, .userdata = e};
+	        .config = config,
+	        .groups = &e->groups,
+	        .found = found,
+	        .born = born,
+	        .swept = swept,
+	        .userdata = e,
+	};
 	int r = faults_new(&e->faults);
 
 	if (r == 0)
@@ -148,6 +199,9 @@ static int make_tables(struct engine *e, const struct config *config)
 		r = runtime_init_new(&e->inits);
 	if (r == 0)
 		r = make_held(e, config);
+	if (r == 0 && config->guard_volumes && config->guard_containers)
+		r = make_volumes(e);
+	mounts.volumes = e->volumes;
 	mounts.backings = e->backings;
 	mounts.overlays = e->overlays;
 	mounts.faults = e->faults;
@@ -180,6 +234,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .overlays = e->overlays,
 	        .mounts = e->mounts,
 	        .inits = e->inits,
+	        .volumes = e->volumes,
 	        .faults = e->faults,
 	};
 	struct creations_context creations = {
@@ -193,7 +248,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 
 	creations.pool = e->pool;
 	if (r == 0)
-		r = births_new(e->groups.births, &e->births);
+		r = births_new(e->groups.births, e->volumes, &e->births);
 	creations.births = e->births;
 	if (r == 0)
 		r = creations_new(&creations, &e->creations);
@@ -209,7 +264,10 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .recorder = e->recorder,
 	        .faults = e->faults,
 	};
-	return r == 0 ? verdicts_new(&e->verdicts_context, &e->verdicts) : r;
+	if (r == 0)
+		r = verdicts_new(&e->verdicts_context, &e->verdicts);
+	return r == 0 ? refusals_new(&e->verdicts_context, e->verdicts, &e->refuser, &e->refusals)
+	              : r;
 }
 
 static int start_threads(struct engine *e)
@@ -222,6 +280,8 @@ static int start_threads(struct engine *e)
 		r = births_start(e->births);
 	if (r == 0)
 		r = creations_start(e->creations);
+	if (r == 0)
+		r = refusals_start(e->refusals);
 	return r == 0 ? verdicts_start(e->verdicts) : r;
 }
 
@@ -260,6 +320,7 @@ static int start(struct engine *e, struct shared_config *shared)
 
 static void destroy(struct engine *e)
 {
+	refusals_free(e->refusals);
 	verdicts_free(e->verdicts);
 	creations_free(e->creations);
 	births_free(e->births);
@@ -268,6 +329,7 @@ static void destroy(struct engine *e)
 	guard_free(e->guard);
 	mounts_free(e->mounts);
 	held_free(e->held);
+	volumes_free(e->volumes);
 	overlays_free(e->overlays);
 	backing_table_free(e->backings);
 	image_indexer_free(e->indexer);
@@ -283,8 +345,8 @@ static void destroy(struct engine *e)
 	free(e);
 }
 
-int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
-        const struct kernel_features *kernel, struct engine **ret_engine)
+int engine_start(const char *config_path, struct config *config, const struct engine_parts *parts,
+        struct engine **ret_engine)
 {
 	struct engine *e = calloc(1, sizeof(*e));
 	int r;
@@ -293,14 +355,14 @@ int engine_start(const char *config_path, struct config *config, const struct fa
 		config_free(config);
 		return -ENOMEM;
 	}
-	e->groups = FAN_GROUPS_NONE;
-	e->kernel = *kernel;
+	e->kernel = parts->kernel;
+	e->groups = parts->groups;
+	e->refuser = parts->refuser;
 	e->started_ns = clock_monotonic_ns();
 	pthread_mutex_init(&e->lock, NULL);
 	r = shared_config_new(config, &e->base);
 	if (r == 0 && config_path && !(e->config_path = strdup(config_path)))
 		r = -ENOMEM;
-	e->groups = *groups;
 	if (r == 0)
 		r = start(e, e->base);
 	if (r != 0) {
@@ -320,6 +382,9 @@ void engine_stop(struct engine *e)
 		return;
 	mounts_watch_stop(e->watch);
 	fan_groups_flush(&e->groups);
+	refuser_flush(&e->refuser);
+	refusals_stop(e->refusals);
+	refuser_stop(&e->refuser);
 	if (e->verdicts)
 		verdicts_stop(e->verdicts, SHUTDOWN_GRACE_MS);
 	creations_stop(e->creations);

@@ -8,6 +8,7 @@
 #include "daemon/fan_groups.h"
 #include "daemon/kernel.h"
 #include "daemon/overlays.h"
+#include "daemon/refuser.h"
 #include "daemon/ruling.h"
 #include "daemon/verdicts.h"
 
@@ -21,12 +22,19 @@ enum {
 	ENGINE_E_UNSAFE,      /* a directory or the database is not root's alone; said in the log */
 };
 
+/* What must be made before there are threads. */
+struct engine_parts {
+	struct kernel_features kernel;
+	struct refuser refuser;
+	struct fan_groups groups;
+};
+
 /*
- * @config and @groups are taken, also on failure. Opens the database, finds and marks everything
+ * @config and @parts are taken, also on failure. Opens the database, finds and marks everything
  * that is there, starts all threads. 0, ENGINE_E_*, or -errno; what failed has been logged.
  */
-int engine_start(const char *config_path, struct config *config, const struct fan_groups *groups,
-        const struct kernel_features *kernel, struct engine **ret_engine);
+int engine_start(const char *config_path, struct config *config, const struct engine_parts *parts,
+        struct engine **ret_engine);
 /* Answers what is pending, then ends everything. */
 void engine_stop(struct engine *engine);
 

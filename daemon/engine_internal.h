@@ -6,6 +6,7 @@
 #include "daemon/guard.h"
 #include "daemon/held.h"
 #include "daemon/mounts_watch.h"
+#include "daemon/refusals.h"
 #include "daemon/sinks.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@
 struct engine {
 	char *config_path; /* NULL: the defaults */
 	struct fan_groups groups;
+	struct refuser refuser;
 	struct kernel_features kernel;
 	int64_t started_ns; /* CLOCK_MONOTONIC */
 	_Atomic bool ready;
@@ -31,6 +33,7 @@ struct engine {
 	struct mounts_watch *watch;
 	struct guard *guard;
 	struct held *held;
+	struct volumes *volumes; /* NULL: not guarded */
 	struct hash_cache *cache;
 	struct image_indexer *indexer;
 	struct pool *pool;
@@ -38,5 +41,6 @@ struct engine {
 	struct runtime_init *inits;
 	struct creations *creations;
 	struct verdicts *verdicts;
+	struct refusals *refusals;
 	struct shared_config *base; /* directories and limits: fixed at start */
 };

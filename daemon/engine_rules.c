@@ -156,6 +156,13 @@ void engine_rules_learned(void *userdata)
 	pthread_mutex_unlock(&e->lock);
 }
 
+/* FUSE mounts carry their verdict as a mark: another ruling may want another one. */
+static void judge_fuse(struct engine *e)
+{
+	if (e->volumes && volumes_have_fuse(e->volumes))
+		mounts_rescan(e->mounts);
+}
+
 int engine_set_mode(struct engine *e, const struct mode_override *override)
 {
 	struct ruling *ruling = rulings_get(e->rulings);
@@ -167,6 +174,8 @@ int engine_set_mode(struct engine *e, const struct mode_override *override)
 		r = republish(e, override, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	ruling_unref(ruling);
+	if (r == 0)
+		judge_fuse(e);
 	return r;
 }
 
@@ -210,6 +219,8 @@ int engine_reload(struct engine *e, struct config_error *reterr_error)
 		r = engine_rules_load(e, shared);
 	if (r == 0)
 		r = sinks_reload(e->sinks, shared_config_get(shared));
+	if (r == 0)
+		judge_fuse(e);
 	shared_config_unref(shared);
 	return r;
 }

@@ -23,6 +23,13 @@ static void add_guarded(const char *fstype, enum mark_kind kind, const char *pat
 	                                        mark_kind_name(kind), "path", text(path)));
 }
 
+static void add_volume(enum volume_kind kind, const char *fstype, const char *path, void *userdata)
+{
+	json_array_append_new(
+	        userdata, json_pack("{s:o, s:s, s:o}", "fs", text(fstype), "kind",
+	                          kind == VOLUME_FUSE ? "fuse" : "volume", "path", text(path)));
+}
+
 static void add_container(const struct overlay *overlay, void *userdata)
 {
 	const struct container_info *info = &overlay->info; /* the registry's lock is held */
@@ -110,6 +117,8 @@ json_t *engine_status(struct engine *e)
 	struct ruling *ruling = rulings_get(e->rulings);
 
 	guard_each(e->guard, add_guarded, guarded);
+	if (e->volumes)
+		volumes_each(e->volumes, add_volume, guarded);
 	overlays_each(e->overlays, add_container, containers);
 	json_object_set_new(status, "ready", json_boolean(e->ready));
 	json_object_set_new(status, "version", json_string(EXECWARD_VERSION));

@@ -122,10 +122,12 @@ static void take_kind(struct exec_request *request)
 static void take_process(struct exec_request *request)
 {
 	struct exec_facts *f = &request->facts;
+	enum task_memory memory;
 
 	if (f->process.pid != 0)
 		return; /* decided once before: the file changed between digest and answer */
-	if (task_read(request->pid, request->pidfd, &f->process) < 0) {
+	memory = volumes_memory(exec_context(request)->probe.volumes);
+	if (task_read(request->pid, request->pidfd, memory, &f->process) < 0) {
 		f->process = (struct process_info){
 		        .pid = request->pid, .ppid = -1, .uid = -1, .login_uid = -1};
 		faults_count(exec_context(request)->faults, FAULT_TASK_GONE);
@@ -133,7 +135,8 @@ static void take_process(struct exec_request *request)
 	}
 	if (request->probe.overlay)
 		f->process.user = lookup_user(request->probe.overlay, f->process.uid);
-	task_read_exec_args(request->pid, &f->exec_argv0, &f->exec_argv);
+	if (memory == TASK_MEMORY_READ)
+		task_read_exec_args(request->pid, &f->exec_argv0, &f->exec_argv);
 }
 
 /*

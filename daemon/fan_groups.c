@@ -96,6 +96,34 @@ int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *pa
 	return mark_both(groups, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM, path);
 }
 
+static int mark_one(int group, unsigned int flags, const char *path)
+{
+	return fanotify_mark(
+	               group, flags | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0
+	               ? -errno
+	               : 0;
+}
+
+int fan_groups_mark_execs(const struct fan_groups *groups, const char *path)
+{
+	return mark_one(groups->verdicts, FAN_MARK_ADD, path);
+}
+
+int fan_groups_unmark_execs(const struct fan_groups *groups, const char *path)
+{
+	return mark_one(groups->verdicts, FAN_MARK_REMOVE, path);
+}
+
+int fan_groups_watch_mounts(const struct fan_groups *groups, int ns_fd)
+{
+	if (groups->mounts < 0)
+		return -EOPNOTSUPP;
+	return fanotify_mark(groups->mounts, FAN_MARK_ADD | FAN_MARK_MNTNS,
+	               FAN_MNT_ATTACH | FAN_MNT_DETACH, ns_fd, NULL) < 0
+	               ? -errno
+	               : 0;
+}
+
 int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path)
 {
 	return mark_both(groups,

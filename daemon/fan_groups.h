@@ -5,7 +5,8 @@
  *  verdicts   FAN_CLASS_CONTENT, permission events for execs, unlimited queue and marks
  *  creations  FAN_CLASS_NOTIF, CLOSE_WRITE in containers
  *  births     FAN_CREATE by file handle: who creates files; -1 where it cannot be had
- *  mounts     FAN_REPORT_MNT of our mount namespace; -1 where the kernel lacks it (before 6.15)
+ *  mounts     FAN_REPORT_MNT of our mount namespace and of containers'; -1 where the kernel lacks
+ * it (before 6.15)
  *
  * Descriptors are close-on-exec and the daemon never forks: a child that inherited the verdict
  * group would keep it alive, and its waiters blocked, after our death.
@@ -36,6 +37,11 @@ void fan_groups_close(struct fan_groups *groups);
 /* Marks the filesystem of @path in both groups. 0 or -errno. */
 int fan_groups_mark_filesystem(const struct fan_groups *groups, const char *path);
 int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *path);
+/* Asks about execs of an overlay, beside whatever else is marked; and no more. */
+int fan_groups_mark_execs(const struct fan_groups *groups, const char *path);
+int fan_groups_unmark_execs(const struct fan_groups *groups, const char *path);
+/* Tells of mounts in the mount namespace @ns_fd (/proc/PID/ns/mnt), too [6.15]. 0 or -errno. */
+int fan_groups_watch_mounts(const struct fan_groups *groups, int ns_fd);
 /* Silences one mount: execs and closes through it raise nothing [6.0]. Before any mark of its
  * filesystem, so that no host exec is ever asked about. 0 or -errno. */
 int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path);

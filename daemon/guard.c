@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "daemon/log.h"
+#include "daemon/views.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,9 +55,23 @@ static void free_iterp(struct libmnt_iter **iter)
 	mnt_free_iter(*iter);
 }
 
-/* Every mount of @backing in our namespace: what the host executes there is not asked about. */
-static int ignore_host_mounts(struct guard *g, const struct backing *backing)
+/*
+ * What is mounted on an overlay is a container's, also in our namespace: it is not silenced. A
+ * mount comes after the one that it is mounted on.
+ */
+static bool is_on_overlay(struct dev_set *within, struct libmnt_fs *fs)
 {
+	bool overlay = !strcmp(mnt_fs_get_fstype(fs) ?: "", "overlay");
+	bool inside = dev_set_has(within, (dev_t)mnt_fs_get_parent_id(fs));
+
+	if (overlay || inside)
+		dev_set_add(within, (dev_t)mnt_fs_get_id(fs));
+	return inside;
+}
+
+int guard_silence_host(const struct fan_groups *groups, dev_t dev)
+{
+	_cleanup_(dev_set_done) struct dev_set within = {0};
 	_cleanup_(unref_tablep) struct libmnt_table *mounts =
 	        mnt_new_table_from_file("/proc/self/mountinfo");
 	_cleanup_(free_iterp) struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
@@ -68,11 +83,11 @@ static int ignore_host_mounts(struct guard *g, const struct backing *backing)
 	while (r == 0 && mnt_table_next_fs(mounts, iter, &fs) == 0) {
 		struct stat st;
 
-		if (mnt_fs_get_devno(fs) != backing->dev)
+		if (is_on_overlay(&within, fs) || mnt_fs_get_devno(fs) != dev)
 			continue;
-		if (stat(mnt_fs_get_target(fs), &st) < 0 || st.st_dev != backing->dev)
+		if (stat(mnt_fs_get_target(fs), &st) < 0 || st.st_dev != dev)
 			continue; /* hidden below another mount: nobody reaches it by path */
-		r = fan_groups_ignore_mount(g->context.groups, mnt_fs_get_target(fs));
+		r = fan_groups_ignore_mount(groups, mnt_fs_get_target(fs));
 	}
 	return r;
 }
@@ -84,7 +99,7 @@ static int mark_backing(struct guard *g, struct backing *backing)
 
 	if (backing->marked)
 		return 0;
-	r = ignore_host_mounts(g, backing);
+	r = guard_silence_host(g->context.groups, backing->dev);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->mount_fd);
@@ -136,7 +151,8 @@ static int mark_backings_of(struct guard *g, const struct overlay *overlay)
 	return r;
 }
 
-static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+/* The path by which we reach @overlay; its fsid is noted. The caller frees. 0 or -errno. */
+static int reach(struct overlay *overlay, const char *mountpoint, pid_t via, char **ret_path)
 {
 	_cleanup_free_ char *path = NULL;
 	struct statfs fs;
@@ -153,11 +169,52 @@ static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mo
 	if (st.st_dev != overlay->dev)
 		return -ESTALE; /* something else is mounted over it here */
 	overlay->fsid = fs.f_fsid;
-	n = fan_groups_mark_filesystem(g->context.groups, path);
+	*ret_path = TAKE_PTR(path);
+	return 0;
+}
+
+static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+{
+	_cleanup_free_ char *path = NULL;
+	int n = reach(overlay, mountpoint, via, &path);
+
+	if (n == 0)
+		n = fan_groups_mark_filesystem(g->context.groups, path);
 	if (n < 0 || !overlay->upper)
 		return n;
 	/* What was dropped is also reached past the overlay: by the upper directory's own path. */
 	return mark_backing(g, overlay->upper->backing);
+}
+
+/*
+ * A container's first exec must be seen even when the kernel remembers the program: only then are
+ * its namespaces there, and its volumes can be guarded before anything of it runs.
+ */
+static void mark_birth(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!g->context.config->guard_volumes || overlay->born || overlay->birth_marked)
+		return;
+	if (reach(overlay, mountpoint, via, &path) < 0)
+		return; /* hidden here: it is seen in another namespace */
+	overlay->birth_marked = true;
+	if (fan_groups_mark_execs(g->context.groups, path) < 0) {
+		overlay->birth_marked = false;
+		faults_count(g->context.faults, FAULT_MARK);
+	} else if (overlay->born) {
+		(void)fan_groups_unmark_execs(g->context.groups, path);
+	}
+}
+
+void guard_born(struct guard *g, struct overlay *overlay, pid_t pid)
+{
+	char path[32];
+
+	if (!overlay->birth_marked || overlay->marked)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	(void)fan_groups_unmark_execs(g->context.groups, path);
 }
 
 void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
@@ -166,8 +223,10 @@ void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpo
 
 	if (overlay->marked || !g->context.config->guard_containers)
 		return;
-	if (g->kind == MARK_KIND_BACKING && all_backed(overlay))
+	if (g->kind == MARK_KIND_BACKING && all_backed(overlay)) {
+		mark_birth(g, overlay, mountpoint, via);
 		return;
+	}
 	if (g->context.config->marks == MARK_KIND_BACKING)
 		r = mark_backings_of(g, overlay);
 	else

@@ -37,6 +37,12 @@ int guard_storage(struct guard *guard, const char *const *paths, size_t n);
 /* Makes sure that @overlay is guarded, whichever way. Idempotent; counts FAULT_MARK on failure. */
 void guard_overlay(struct guard *guard, struct overlay *overlay, const char *mountpoint, pid_t via);
 
+/* @overlay is the root of @pid, and what is mounted there is guarded: its birth mark goes. */
+void guard_born(struct guard *guard, struct overlay *overlay, pid_t pid);
+
+/* Silences our own mounts of the filesystem @dev, before it is marked. 0 or -errno. */
+int guard_silence_host(const struct fan_groups *groups, dev_t dev);
+
 /* Calls @fn for each marked filesystem. */
 void guard_each(struct guard *guard,
         void (*fn)(const char *fstype, enum mark_kind kind, const char *path, void *userdata),

@@ -155,16 +155,19 @@ static void raise_limits(void)
 	}
 }
 
-static int open_groups(const struct kernel_features *kernel, struct fan_groups *ret_groups)
+/* The refuser first: its process must not inherit the groups that the daemon answers. */
+static int open_groups(struct engine_parts *parts)
 {
 	int r;
 
-	if (kernel->present[KERNEL_PERMISSION_EVENTS] == KERNEL_ABSENT) {
+	if (parts->kernel.present[KERNEL_PERMISSION_EVENTS] == KERNEL_ABSENT) {
 		log_error("this kernel has no FAN_OPEN_EXEC_PERM (Linux 5.0 with "
 		          "CONFIG_FANOTIFY_ACCESS_PERMISSIONS): nothing could be denied");
 		return EX_UNAVAILABLE;
 	}
-	r = fan_groups_open(ret_groups);
+	r = refuser_start(&parts->refuser);
+	if (r == 0)
+		r = fan_groups_open(&parts->groups);
 	if (r < 0) {
 		log_error("cannot create the fanotify groups: %s%s", strerror(-r),
 		        r == -EMFILE ? " (fs.fanotify.max_user_groups)" : "");
@@ -266,22 +269,22 @@ static int serve(const char *path, struct config *config)
 {
 	_cleanup_(control_freep) struct control *control = NULL;
 	_cleanup_close_ int signals = -1;
-	struct kernel_features kernel;
-	struct fan_groups groups = FAN_GROUPS_NONE;
+	struct engine_parts parts = {.refuser = REFUSER_NONE, .groups = FAN_GROUPS_NONE};
 	struct engine *engine = NULL;
 	int r;
 
-	kernel_probe(&kernel);
-	r = open_groups(&kernel, &groups);
+	kernel_probe(&parts.kernel);
+	r = open_groups(&parts);
 	if (r == 0)
 		r = exit_code(control_new(config->runtime_dir, &control));
 	if (r != 0) {
-		fan_groups_close(&groups);
+		refuser_stop(&parts.refuser);
+		fan_groups_close(&parts.groups);
 		config_free(config);
 		return r;
 	}
 	signals = block_signals();
-	r = engine_start(path, config, &groups, &kernel, &engine);
+	r = engine_start(path, config, &parts, &engine);
 	if (r == 0) {
 		r = control_start(control, engine);
 		if (r < 0)

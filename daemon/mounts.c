@@ -10,12 +10,13 @@
 #include "daemon/mounts.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "core/mountinfo.h"
 #include "core/overlay.h"
 #include "daemon/kernel_abi.h"
 #include "daemon/log.h"
 #include "daemon/sighting.h"
+#include "daemon/task_root.h"
+#include "daemon/views.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -27,15 +28,14 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
-#define MOUNTINFO_MAX (64u * 1024u * 1024u) /* bytes: fs.mount-max lines of 640 bytes */
-
 struct mounts {
 	struct mounts_context context;
 	struct storage_paths storage;
-	pthread_mutex_t scan_lock; /* one scan at a time; generations are ordered by it */
-	uint64_t generation;
+	pthread_mutex_t scan_lock;   /* one scan at a time; generations are ordered by it */
+	_Atomic uint64_t generation; /* of whole looks; moved under scan_lock */
 	ino_t own_ns;
 	struct pidns_table *pidns;
+	struct views *views; /* under scan_lock */
 };
 
 int mounts_new(const struct mounts_context *context, struct mounts **ret_mounts)
@@ -51,6 +51,8 @@ int mounts_new(const struct mounts_context *context, struct mounts **ret_mounts)
 	r = stat("/proc/self/ns/mnt", &st) < 0 ? -errno : 0;
 	if (r == 0)
 		r = pidns_table_new(context->overlays, &m->pidns);
+	if (r == 0)
+		r = views_new(&m->views);
 	if (r == 0) {
 		m->own_ns = st.st_ino;
 		r = storage_paths_init(&m->storage, context->config, context->backings);
@@ -69,6 +71,7 @@ void mounts_free(struct mounts *m)
 		return;
 	storage_paths_done(&m->storage);
 	pidns_table_free(m->pidns);
+	views_free(m->views);
 	pthread_mutex_destroy(&m->scan_lock);
 	free(m);
 }
@@ -79,10 +82,13 @@ size_t mounts_storage(const struct mounts *m, const char *const **ret_paths)
 	return m->storage.n;
 }
 
-/* A mount namespace, seen through one of its tasks. */
-struct view {
+/* A look at a mount namespace through one of its tasks. */
+struct sight {
 	pid_t pid; /* 0: our own */
 	enum mounter mounter;
+	struct dev_set found;  /* overlays; and, of containers, volumes */
+	struct dev_set all;    /* our own: every filesystem */
+	struct dev_set within; /* our own: ids of overlay mounts, and of what is mounted on them */
 };
 
 static enum mounter ns_mounter(pid_t pid)
@@ -101,7 +107,7 @@ static enum mounter ns_mounter(pid_t pid)
 	return st.st_ino == ABI_USER_INIT_INO ? MOUNTER_HOST : MOUNTER_FOREIGN;
 }
 
-static void sight(struct mounts *m, const struct view *view, const struct mountinfo_line *line)
+static void sight_line(struct mounts *m, struct sight *view, const struct mountinfo_line *line)
 {
 	struct sighting_source source = {
 	        .pid = view->pid,
@@ -123,27 +129,38 @@ static void sight(struct mounts *m, const struct view *view, const struct mounti
 		faults_count(m->context.faults, r == -ENOMEM ? FAULT_MEMORY : FAULT_LAYER_UNKNOWN);
 		return;
 	}
+	dev_set_add(&view->found, source.dev);
 	m->context.found(overlay, line->mountpoint, view->pid, r > 0, m->context.userdata);
 	overlay_unref(m->context.overlays, overlay);
 }
 
-static int read_table(pid_t pid, char **ret_text, size_t *ret_size)
+/*
+ * In our own table, too, things are mounted on overlays: for whoever works in one by chroot(2). A
+ * mount comes after the one that it is mounted on.
+ */
+static void own_line(struct mounts *m, struct sight *view, const struct mountinfo_line *line)
 {
-	char path[48];
+	struct volume_sighting sighting = {
+	        .dev = makedev(line->dev_major, line->dev_minor),
+	        .fstype = line->fstype,
+	        .mountpoint = line->mountpoint,
+	        .generation = m->generation,
+	};
 
-	if (pid == 0)
-		return file_read_at(
-		        AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret_text, ret_size);
-	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
-	return file_read_at(AT_FDCWD, path, MOUNTINFO_MAX, ret_text, ret_size);
+	dev_set_add(&view->all, sighting.dev);
+	if (strcmp(line->fstype, "overlay") && !dev_set_has(&view->within, line->parent))
+		return;
+	dev_set_add(&view->within, line->id);
+	if (strcmp(line->fstype, "overlay") && m->context.volumes)
+		(void)volumes_guard(m->context.volumes, &sighting);
 }
 
-static int scan_view(struct mounts *m, const struct view *view)
+static int scan_view(struct mounts *m, struct sight *view)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
 	const char *cursor, *end;
-	int r = read_table(view->pid, &text, &size);
+	int r = task_mounts_read(view->pid, &text, &size);
 
 	if (r < 0)
 		return r;
@@ -159,8 +176,101 @@ static int scan_view(struct mounts *m, const struct view *view)
 			return r;
 		if (r < 0)
 			continue;
+		if (view->pid == 0)
+			own_line(m, view, &line);
 		if (!strcmp(line.fstype, "overlay"))
-			sight(m, view, &line);
+			sight_line(m, view, &line);
+		mountinfo_line_done(&line);
+	}
+}
+
+/*
+ * What is mounted in a container.
+ */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return n > 1 && !strncmp(path, dir, n) && path[n] == '/';
+}
+
+/* Mount points that lead through a FUSE filesystem: a walk there would ask its server. */
+struct fuse_paths {
+	char **items;
+	size_t n;
+};
+
+static void fuse_paths_done(struct fuse_paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->items[i]);
+	free(paths->items);
+}
+
+static bool fuse_paths_lead_to(const struct fuse_paths *paths, const char *path)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (is_below(path, paths->items[i]))
+			return true;
+	return false;
+}
+
+static void fuse_paths_add(struct fuse_paths *paths, const char *path)
+{
+	char **grown = reallocarray(paths->items, paths->n + 1, sizeof(*grown));
+	char *copy = strdup(path);
+
+	if (grown)
+		paths->items = grown;
+	if (!grown || !copy) {
+		free(copy);
+		return;
+	}
+	paths->items[paths->n++] = copy;
+}
+
+/* A mount table lists a mount before those that are mounted on it. */
+static void guard_line(struct mounts *m, pid_t pid, const struct mountinfo_line *line,
+        struct fuse_paths *fuse, struct dev_set *found)
+{
+	struct volume_sighting sighting = {
+	        .dev = makedev(line->dev_major, line->dev_minor),
+	        .fstype = line->fstype,
+	        .mountpoint = line->mountpoint,
+	        .via = pid,
+	        .below_fuse = fuse_paths_lead_to(fuse, line->mountpoint),
+	        .generation = m->generation,
+	};
+
+	if (!strcmp(line->fstype, "overlay"))
+		return;
+	if (volumes_guard(m->context.volumes, &sighting))
+		dev_set_add(found, sighting.dev);
+	if (volume_kind_of(line->fstype) == VOLUME_FUSE)
+		fuse_paths_add(fuse, line->mountpoint);
+}
+
+/* Everything below the root of @pid, which is a container's. */
+static void guard_volumes(struct mounts *m, pid_t pid, struct dev_set *found)
+{
+	_cleanup_(fuse_paths_done) struct fuse_paths fuse = {0};
+	_cleanup_free_ char *text = NULL;
+	const char *cursor, *end;
+	size_t size = 0;
+	int r;
+
+	if (!m->context.volumes || task_mounts_read(pid, &text, &size) < 0)
+		return;
+	cursor = text;
+	end = text + size;
+	for (;;) {
+		struct mountinfo_line line = {0};
+
+		r = mountinfo_next(&cursor, end, &line);
+		if (r == 0 || r == -ENOMEM)
+			return;
+		if (r == 1)
+			guard_line(m, pid, &line, &fuse, found);
 		mountinfo_line_done(&line);
 	}
 }
@@ -168,74 +278,12 @@ static int scan_view(struct mounts *m, const struct view *view)
 /*
  * The root of a task.
  */
-struct root {
-	dev_t dev;
-	uint64_t mount_id;
-	bool unique;
-};
-
-static int root_stat(pid_t pid, struct root *ret_root)
-{
-	char path[48];
-	struct statx sx;
-
-	/* A magic link: no lookup on the filesystem; DONT_SYNC: no question to a FUSE server. */
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &sx) < 0)
-		return -errno;
-	ret_root->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
-	ret_root->unique = (sx.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
-	if (!ret_root->unique && statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
-		return -errno;
-	ret_root->mount_id = sx.stx_mnt_id;
-	return 0;
-}
-
-/* The options of the mount that is the task's root, by its own mount table. */
-static int root_options(pid_t pid, uint64_t mount_id, bool unique, char **ret_options)
-{
-	_cleanup_free_ char *text = NULL;
-	const char *cursor, *end;
-	struct statx sx;
-	char path[48];
-	size_t size;
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	if (unique) {
-		if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
-			return -errno;
-		mount_id = sx.stx_mnt_id;
-	}
-	r = read_table(pid, &text, &size);
-	if (r < 0)
-		return r;
-	cursor = text;
-	end = text + size;
-	for (;;) {
-		struct mountinfo_line line = {0};
-
-		r = mountinfo_next(&cursor, end, &line);
-		if (r == 0)
-			return -ENOENT;
-		if (r == -ENOMEM)
-			return r;
-		if (r < 0)
-			continue;
-		if (line.id == mount_id && !strcmp(line.fstype, "overlay"))
-			*ret_options = TAKE_PTR(line.options);
-		mountinfo_line_done(&line);
-		if (*ret_options)
-			return 0;
-	}
-}
-
-static struct overlay *root_verified(struct mounts *m, pid_t pid, const struct root *root)
+static struct overlay *root_verified(struct mounts *m, pid_t pid, const struct task_root *root)
 {
 	_cleanup_free_ char *options = NULL;
 	struct overlay *overlay;
 
-	if (root_options(pid, root->mount_id, root->unique, &options) < 0)
+	if (task_root_options(pid, root, &options) < 0)
 		return NULL;
 	overlay = overlays_by_dev(m->context.overlays, root->dev);
 	if (overlay && !strcmp(overlay->options, options))
@@ -244,35 +292,18 @@ static struct overlay *root_verified(struct mounts *m, pid_t pid, const struct r
 	return NULL;
 }
 
-static void root_bind(struct mounts *m, pid_t pid, const struct root *root, struct overlay *overlay)
+/* Its volumes are guarded before it is bound: whoever finds it bound need not look again. */
+static void root_bind(struct mounts *m, pid_t pid, const struct task_root *root,
+        struct overlay *overlay, struct dev_set *found)
 {
+	/* Without unique ids each exec comes here; changes are then seen by the scans alone. */
+	if (root->unique || !overlay->born)
+		guard_volumes(m, pid, found);
+	overlay->born = true;
+	m->context.born(overlay, pid, m->context.userdata);
 	pidns_learn(m->pidns, pid, overlay);
 	if (root->unique)
 		overlays_bind_mount(m->context.overlays, overlay, root->mount_id);
-}
-
-/* Inode numbers of namespaces looked at in one scan. */
-struct seen {
-	ino_t *items;
-	size_t n, room;
-};
-
-static bool seen_add(struct seen *seen, ino_t ino)
-{
-	for (size_t i = 0; i < seen->n; i++)
-		if (seen->items[i] == ino)
-			return false;
-	if (seen->n == seen->room) {
-		size_t room = seen->room ? seen->room * 2 : 64;
-		ino_t *grown = realloc(seen->items, room * sizeof(*grown));
-
-		if (!grown)
-			return true; /* looked at twice rather than never */
-		seen->items = grown;
-		seen->room = room;
-	}
-	seen->items[seen->n++] = ino;
-	return true;
 }
 
 static pid_t pid_of_name(const char *name)
@@ -287,43 +318,117 @@ static pid_t pid_of_name(const char *name)
 }
 
 /* A container that was running before us: its root and pid namespace, before its next exec. */
-static void learn_root(struct mounts *m, pid_t pid)
+static void learn_root(struct mounts *m, pid_t pid, struct dev_set *found)
 {
-	struct root root;
+	struct task_root root;
 	struct overlay *overlay;
 
-	if (root_stat(pid, &root) < 0 || major(root.dev) != 0)
+	if (task_root_look(pid, &root) < 0 || major(root.dev) != 0)
 		return;
 	overlay = root_verified(m, pid, &root);
 	if (!overlay)
 		return;
-	root_bind(m, pid, &root, overlay);
+	root_bind(m, pid, &root, overlay, found);
 	overlay_unref(m->context.overlays, overlay);
+}
+
+/* From now on a mount there wakes us, too [6.15]. */
+static void watch_view(struct mounts *m, pid_t pid)
+{
+	_cleanup_close_ int ns = -1;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns >= 0)
+		(void)fan_groups_watch_mounts(m->context.groups, ns);
+}
+
+static void touch_all(struct mounts *m, const struct dev_set *found)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		overlays_touch_dev(m->context.overlays, found->items[i], m->generation);
+		if (m->context.volumes)
+			volumes_touch(m->context.volumes, found->items[i], m->generation);
+	}
+}
+
+/* The whole of a namespace that is not ours. */
+static void look_at(struct mounts *m, const struct view *view)
+{
+	struct sight sight = {.pid = view->pid, .mounter = ns_mounter(view->pid)};
+
+	if (scan_view(m, &sight) < 0) {
+		dev_set_done(&sight.found);
+		return;
+	}
+	learn_root(m, view->pid, &sight.found);
+	if (views_store(m->views, view, m->generation, &sight.found))
+		watch_view(m, view->pid);
+}
+
+static void scan_task(struct mounts *m, pid_t pid, struct dev_set *seen)
+{
+	const struct dev_set *found;
+	struct view view;
+	struct stat st;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	if (stat(path, &st) < 0 || dev_set_has(seen, st.st_ino))
+		return;
+	dev_set_add(seen, st.st_ino);
+	if (view_look(pid, &view) < 0)
+		return;
+	found = views_unchanged(m->views, &view, m->generation);
+	if (found)
+		touch_all(m, found);
+	else
+		look_at(m, &view);
 }
 
 static void scan_others(struct mounts *m)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
-	struct seen seen = {0};
+	struct dev_set seen = {0}; /* inode numbers of namespaces */
 	size_t n = 0;
 	struct dirent *entry;
 
-	seen_add(&seen, m->own_ns);
+	dev_set_add(&seen, m->own_ns);
 	while (proc && n < MOUNTS_TASKS_MAX && (entry = readdir(proc))) {
 		pid_t pid = pid_of_name(entry->d_name);
-		char path[48];
-		struct stat st;
 
 		if (pid == 0)
 			continue;
 		n++;
-		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-		if (stat(path, &st) < 0 || !seen_add(&seen, st.st_ino))
-			continue;
-		if (scan_view(m, &(struct view){.pid = pid, .mounter = ns_mounter(pid)}) == 0)
-			learn_root(m, pid);
+		scan_task(m, pid, &seen);
 	}
-	free(seen.items);
+	dev_set_done(&seen);
+}
+
+static int scan_own(struct mounts *m)
+{
+	struct sight sight = {.mounter = MOUNTER_HOST};
+	int r = scan_view(m, &sight);
+
+	if (r == 0 && m->context.volumes)
+		volumes_set_host(m->context.volumes, &sight.all);
+	dev_set_done(&sight.all);
+	dev_set_done(&sight.within);
+	dev_set_done(&sight.found);
+	return r;
+}
+
+static void sweep(struct mounts *m)
+{
+	views_sweep(m->views, m->generation);
+	if (m->context.volumes)
+		volumes_sweep(m->context.volumes, m->generation);
+	if (overlays_sweep(m->context.overlays, m->generation) == 0)
+		return;
+	pidns_sweep(m->pidns);
+	backing_sweep(m->context.backings);
+	m->context.swept(m->context.userdata);
 }
 
 size_t mounts_scan(struct mounts *m)
@@ -332,33 +437,48 @@ size_t mounts_scan(struct mounts *m)
 
 	pthread_mutex_lock(&m->scan_lock);
 	m->generation++;
-	if (scan_view(m, &(struct view){.mounter = MOUNTER_HOST}) == 0) {
+	if (scan_own(m) == 0) {
 		scan_others(m);
-		if (overlays_sweep(m->context.overlays, m->generation) > 0) {
-			pidns_sweep(m->pidns);
-			backing_sweep(m->context.backings);
-			m->context.swept(m->context.userdata);
-		}
+		sweep(m);
 	}
 	n = overlays_count(m->context.overlays);
 	pthread_mutex_unlock(&m->scan_lock);
 	return n;
 }
 
-void mounts_scan_own(struct mounts *m)
+void mounts_rescan(struct mounts *m)
+{
+	pthread_mutex_lock(&m->scan_lock);
+	views_forget(m->views);
+	pthread_mutex_unlock(&m->scan_lock);
+	(void)mounts_scan(m);
+}
+
+static void changed(const struct view *now, void *userdata)
+{
+	struct mounts *m = userdata;
+
+	/* Only refreshed: the entry must not go while the table is walked. */
+	look_at(m, now);
+}
+
+void mounts_scan_known(struct mounts *m)
 {
 	pthread_mutex_lock(&m->scan_lock);
 	m->generation++;
-	(void)scan_view(m, &(struct view){.mounter = MOUNTER_HOST});
+	(void)scan_own(m);
+	views_each_changed(m->views, changed, m);
 	pthread_mutex_unlock(&m->scan_lock);
 }
 
 int mounts_scan_task(struct mounts *m, pid_t pid)
 {
+	struct sight sight = {.pid = pid, .mounter = ns_mounter(pid)};
 	int r;
 
 	pthread_mutex_lock(&m->scan_lock);
-	r = scan_view(m, &(struct view){.pid = pid, .mounter = ns_mounter(pid)});
+	r = scan_view(m, &sight);
+	dev_set_done(&sight.found);
 	pthread_mutex_unlock(&m->scan_lock);
 	return r;
 }
@@ -366,11 +486,11 @@ int mounts_scan_task(struct mounts *m, pid_t pid)
 struct overlay *mounts_root_known(struct mounts *m, pid_t pid, dev_t *ret_root_dev, bool *ret_known)
 {
 	struct overlay *overlay;
-	struct root root;
+	struct task_root root;
 
 	*ret_root_dev = 0;
 	*ret_known = false;
-	if (root_stat(pid, &root) < 0)
+	if (task_root_look(pid, &root) < 0)
 		return NULL;
 	*ret_root_dev = root.dev;
 	/* Anonymous device numbers (major 0) are all an overlay can have. */
@@ -383,21 +503,38 @@ struct overlay *mounts_root_known(struct mounts *m, pid_t pid, dev_t *ret_root_d
 	return overlay;
 }
 
+/* The namespace of @pid, unless it is known as it is; then the root that @pid has in it. */
+static struct overlay *find_root(struct mounts *m, pid_t pid, const struct task_root *root)
+{
+	struct sight sight = {.pid = pid, .mounter = ns_mounter(pid)};
+	struct overlay *overlay;
+	struct view view;
+
+	pthread_mutex_lock(&m->scan_lock);
+	if (view_look(pid, &view) < 0)
+		view = (struct view){.pid = pid, .ino = m->own_ns};
+	if (view.ino != m->own_ns && !views_unchanged(m->views, &view, m->generation))
+		look_at(m, &view);
+	overlay = root_verified(m, pid, root);
+	if (!overlay && scan_view(m, &sight) == 0)
+		overlay = root_verified(m, pid, root);
+	if (overlay)
+		root_bind(m, pid, root, overlay, &sight.found);
+	pthread_mutex_unlock(&m->scan_lock);
+	dev_set_done(&sight.found);
+	return overlay;
+}
+
 struct overlay *mounts_root_of(struct mounts *m, pid_t pid, dev_t *ret_root_dev)
 {
 	struct overlay *overlay;
-	struct root root;
+	struct task_root root;
 	bool known;
 
 	overlay = mounts_root_known(m, pid, ret_root_dev, &known);
-	if (overlay || known || root_stat(pid, &root) < 0)
+	if (overlay || known || task_root_look(pid, &root) < 0)
 		return overlay;
-	overlay = root_verified(m, pid, &root);
-	if (!overlay && mounts_scan_task(m, pid) == 0)
-		overlay = root_verified(m, pid, &root);
-	if (overlay)
-		root_bind(m, pid, &root, overlay);
-	return overlay;
+	return find_root(m, pid, &root);
 }
 
 struct pidns_table *mounts_pidns(struct mounts *m)

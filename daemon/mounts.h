@@ -10,6 +10,7 @@
 #include "daemon/faults.h"
 #include "daemon/overlays.h"
 #include "daemon/pidns.h"
+#include "daemon/volumes.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,7 +32,11 @@ struct mounts_context {
 	struct backing_table *backings;
 	struct overlays *overlays;
 	struct faults *faults;
+	const struct fan_groups *groups; /* borrowed */
+	struct volumes *volumes;         /* NULL: volumes are not guarded */
 	mounts_found_fn found;
+	/* @overlay is the root of @pid, and what is mounted there is guarded. On any thread. */
+	void (*born)(struct overlay *overlay, pid_t pid, void *userdata);
 	void (*swept)(void *userdata); /* overlays were forgotten */
 	void *userdata;
 };
@@ -45,8 +50,14 @@ size_t mounts_storage(const struct mounts *mounts, const char *const **ret_paths
 /* Looks at every namespace and forgets what is gone. Serialised; returns the overlays known. */
 size_t mounts_scan(struct mounts *mounts);
 
-/* Only our own namespace, where podman, Docker and containerd mount; forgets nothing. */
-void mounts_scan_own(struct mounts *mounts);
+/* Looks at everything anew, whether it has changed or not: a ruling has. */
+void mounts_rescan(struct mounts *mounts);
+
+/*
+ * Our own namespace, where podman, Docker and containerd mount, and those known ones in which the
+ * mounts have changed; forgets nothing.
+ */
+void mounts_scan_known(struct mounts *mounts);
 
 /*
  * Registers the overlays that the mount namespace of @pid shows. Used for a task whose root is not

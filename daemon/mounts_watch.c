@@ -1,7 +1,8 @@
 /*
  * What an event says is not looked at: any change is a reason to read the table again, and the
- * table is the truth. Other mount namespaces do not notify us; the first exec in one of them does
- * (mounts_root_of), and each change here is followed by a look at all of them.
+ * table is the truth. Containers' namespaces are watched like our own once they are known [6.15];
+ * one that nobody knows yet shows with its container's first exec (guard.h), or in the look at all
+ * of them that follows each change.
  */
 #include "daemon/mounts_watch.h"
 
@@ -61,7 +62,7 @@ static void *watch_main(void *userdata)
 			continue;
 		}
 		drain(w);
-		mounts_scan_own(w->mounts);
+		mounts_scan_known(w->mounts);
 		pending = true;
 	}
 }

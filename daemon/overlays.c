@@ -215,6 +215,17 @@ struct overlay *overlays_touch(struct overlays *o, dev_t dev, const char *option
 	return overlay;
 }
 
+void overlays_touch_dev(struct overlays *o, dev_t dev, uint64_t generation)
+{
+	struct dev_entry *entry = NULL;
+
+	pthread_rwlock_wrlock(&o->lock);
+	HASH_FIND(hh, o->devs, &dev, sizeof(dev), entry);
+	if (entry)
+		entry->overlay->seen = generation;
+	pthread_rwlock_unlock(&o->lock);
+}
+
 size_t overlays_sweep(struct overlays *o, uint64_t generation)
 {
 	struct dev_entry *entry, *next;

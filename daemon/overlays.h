@@ -62,13 +62,15 @@ struct overlay {
 	        *work; /* NULL for a read-only overlay, or when it could not be resolved */
 	struct layer **lowers;
 	size_t n_lowers;
-	bool userxattr;       /* overlayfs keeps its attributes under user.overlay. */
-	fsid_t fsid;          /* of statfs(2), set with the mark: tells it when st_dev does not */
-	bool complete;        /* every layer could be resolved */
-	char *options;        /* as the kernel gave them: equal text and dev are the same overlay */
-	_Atomic bool marked;  /* overlay mark in place (guard.h) */
-	_Atomic bool retired; /* unmounted, as far as the last scan could see */
-	uint64_t seen;        /* generation of the last scan that saw it */
+	bool userxattr;      /* overlayfs keeps its attributes under user.overlay. */
+	fsid_t fsid;         /* of statfs(2), set with the mark: tells it when st_dev does not */
+	bool complete;       /* every layer could be resolved */
+	char *options;       /* as the kernel gave them: equal text and dev are the same overlay */
+	_Atomic bool marked; /* overlay mark in place (guard.h) */
+	_Atomic bool born;   /* a task has it as root, whose volumes are guarded */
+	_Atomic bool birth_marked;  /* its first exec will be seen (guard.h) */
+	_Atomic bool retired;       /* unmounted, as far as the last scan could see */
+	uint64_t seen;              /* generation of the last scan that saw it */
 	struct container_info info; /* under the registry's lock: use overlay_info() */
 	_Atomic bool named;
 	_Atomic unsigned int naming_attempts; /* naming.h */
@@ -117,6 +119,9 @@ int overlays_sight(struct overlays *overlays, const struct overlay_sighting *sig
  */
 struct overlay *overlays_touch(struct overlays *overlays, dev_t dev, const char *options,
         enum mounter mounter, uint64_t generation);
+
+/* Marks the overlay of @dev as seen. */
+void overlays_touch_dev(struct overlays *overlays, dev_t dev, uint64_t generation);
 
 /* Forgets overlays whose last sighting is older than @generation. Returns how many. */
 size_t overlays_sweep(struct overlays *overlays, uint64_t generation);

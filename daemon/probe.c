@@ -44,6 +44,16 @@ static char *event_path(int fd)
 	return file_readlink_at(AT_FDCWD, link, &path) < 0 ? NULL : path;
 }
 
+char *probe_path_in(const struct overlay *overlay, int fd)
+{
+	_cleanup_free_ char *path = event_path(fd);
+	size_t n = overlay ? strlen(overlay->mountpoint) : 0;
+
+	if (path && n > 1 && !strncmp(path, overlay->mountpoint, n) && path[n] == '/')
+		return strdup(path + n);
+	return TAKE_PTR(path);
+}
+
 static int set_layer_path(struct probe_result *result, size_t prefix)
 {
 	const char *inside = result->host_path + prefix;
@@ -183,7 +193,7 @@ static int classify_real(struct probe_context *c, const struct backing *backing,
 		return set_layer_path(result, hit.prefix);
 	}
 	result->other_image = hit.role == LAYER_LOWER_OTHER;
-	result->path = event_path(fd);
+	result->path = probe_path_in(asking, fd);
 	classify_outside(c, pid, result);
 	return 0;
 }
@@ -356,6 +366,15 @@ static bool is_overlay(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == ABI_OVERLAYFS_MAGIC;
 }
 
+/* The first exec of a container: what is mounted in it is guarded before the answer. */
+static void see_birth(struct probe_context *c, pid_t pid, const struct overlay *overlay)
+{
+	dev_t root_dev;
+
+	if (overlay && !overlay->born)
+		overlay_unref(c->overlays, mounts_root_of(c->mounts, pid, &root_dev));
+}
+
 /* What an overlay event leaves open is settled as unknown, which nobody vouches for. */
 static int probe_overlay(
         struct probe_context *c, int fd, pid_t pid, bool full, struct probe_result *result)
@@ -365,8 +384,10 @@ static int probe_overlay(
 	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay && full && mounts_scan_task(c->mounts, pid) == 0)
 		result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
-	if (!result->overlay && !full)
+	if (!full && (!result->overlay || !result->overlay->born))
 		return 0;
+	if (full)
+		see_birth(c, pid, result->overlay);
 	result->settled = full;
 	r = result->overlay ? classify_overlay(c, fd, result) : -ENOENT;
 	if (r == -ENOTSUP && !full)
@@ -485,6 +506,18 @@ int probe_quick(struct probe_context *c, int fd, pid_t pid, struct probe_result 
 	return backing ? probe_backing_quick(c, backing, fd, pid, ret_result) : 0;
 }
 
+/* A filesystem that holds no layers: it is marked because a container has it mounted. */
+static int probe_volume(struct probe_context *c, int fd, pid_t pid, struct probe_result *result)
+{
+	dev_t root_dev;
+
+	result->overlay = mounts_root_of(c->mounts, pid, &root_dev);
+	result->path = probe_path_in(result->overlay, fd);
+	classify_outside(c, pid, result);
+	result->settled = true;
+	return 0;
+}
+
 int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
 {
 	_cleanup_(backing_unrefp) struct backing *backing = NULL;
@@ -494,12 +527,9 @@ int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *
 		return r;
 	if (is_overlay(fd))
 		return probe_overlay(c, fd, pid, true, ret_result);
-	r = backing_get(c->backings, fd, &backing);
-	if (r == 0)
-		return probe_backing(c, backing, fd, pid, ret_result);
-	ret_result->settled = true;
-	faults_count(c->faults, FAULT_LAYER_UNKNOWN);
-	return 0;
+	backing = backing_find(c->backings, (dev_t)ret_result->identity.dev);
+	return backing ? probe_backing(c, backing, fd, pid, ret_result)
+	               : probe_volume(c, fd, pid, ret_result);
 }
 
 static int created_in_overlay(struct probe_context *c, int fd, struct probe_result *result)
@@ -512,6 +542,7 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay)
 		return -ENOENT;
+	result->upper = true;
 	r = overlay_handle_of(fd, &buffer, &handle, &kind);
 	if (r < 0 || kind != OVERLAY_HANDLE_UPPER || set_upper(c, &handle, result) < 0)
 		result->path =
@@ -519,7 +550,23 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 	return 0;
 }
 
-int probe_created(struct probe_context *c, int fd, struct probe_result *ret_result)
+static int created_in_volume(
+        struct probe_context *c, int fd, pid_t pid, struct probe_result *result)
+{
+	dev_t root_dev;
+	bool known;
+
+	if (!c->config->guard_volumes)
+		return -ENOENT;
+	result->overlay = mounts_root_known(c->mounts, pid, &root_dev, &known);
+	if (!result->overlay)
+		return -ENOENT;
+	result->origin = ORIGIN_VOLUME;
+	result->path = probe_path_in(result->overlay, fd);
+	return result->path ? 0 : -ENOENT;
+}
+
+int probe_created(struct probe_context *c, int fd, pid_t pid, struct probe_result *ret_result)
 {
 	_cleanup_(backing_unrefp) struct backing *backing = NULL;
 	struct layer_hit hit;
@@ -531,14 +578,14 @@ int probe_created(struct probe_context *c, int fd, struct probe_result *ret_resu
 		return created_in_overlay(c, fd, ret_result);
 	backing = backing_find(c->backings, (dev_t)ret_result->identity.dev);
 	if (!backing)
-		return -ENOENT;
+		return created_in_volume(c, fd, pid, ret_result);
 	r = backing_path_of(backing, fd, &ret_result->host_path);
 	if (r < 0)
 		return r;
 	locate(c, backing, ret_result->host_path, NULL, &hit);
 	if (hit.role != LAYER_UPPER || !hit.overlay) {
 		overlay_unref(c->overlays, hit.overlay);
-		return -ENOENT;
+		return created_in_volume(c, fd, pid, ret_result);
 	}
 	ret_result->overlay = hit.overlay;
 	ret_result->upper = true;

@@ -18,6 +18,7 @@ struct probe_context {
 	struct overlays *overlays;
 	struct mounts *mounts;
 	struct runtime_init *inits;
+	const struct volumes *volumes; /* NULL: not guarded */
 	struct faults *faults;
 };
 
@@ -46,13 +47,20 @@ struct probe_result {
 
 void probe_result_done(struct probe_context *context, struct probe_result *result);
 
+/*
+ * The kernel's name for an open file, as it is seen in @overlay's container (NULL: in none). The
+ * caller frees; NULL without memory.
+ */
+char *probe_path_in(const struct overlay *overlay, int fd);
+
 /* Quick: settles image programs and the host's own. 0, or -errno (then nothing is known). */
 int probe_quick(struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);
 /* Full: always settled. */
 int probe_full(struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);
 
 /*
- * For the creation watcher: in whose upper layer @fd lies. 0 with an overlay reference, identity
- * and paths; -ENOENT when it lies in none. @ret_real_fd: as real_fd above.
+ * For the creation watcher: in whose upper layer @fd lies, or in whose volume, told by the writer
+ * @pid. 0 with an overlay reference, identity and paths; -ENOENT when no container's.
  */
-int probe_created(struct probe_context *context, int fd, struct probe_result *ret_result);
+int probe_created(
+        struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);

@@ -167,7 +167,7 @@ static int finish(struct process_info *process, int pidfd, struct process_info *
 	return 0;
 }
 
-int task_read(pid_t pid, int pidfd, struct process_info *ret_process)
+int task_read(pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process)
 {
 	struct process_info p = {.pid = pid, .ppid = -1, .uid = -1, .login_uid = -1};
 	struct stat_fields fields;
@@ -178,7 +178,8 @@ int task_read(pid_t pid, int pidfd, struct process_info *ret_process)
 	p.tty = fields.tty;
 	p.start_ns = start_time_ns(fields.start_ticks);
 	p.comm = read_comm(pid);
-	read_cmdline(pid, &p);
+	if (memory == TASK_MEMORY_READ)
+		read_cmdline(pid, &p);
 	p.exepath = read_link(pid, "exe");
 	p.cwd = read_link(pid, "cwd");
 	p.uid = read_uid(pid);
@@ -187,14 +188,18 @@ int task_read(pid_t pid, int pidfd, struct process_info *ret_process)
 	return finish(&p, pidfd, ret_process);
 }
 
-int task_read_writer(pid_t pid, int pidfd, struct process_info *ret_process)
+int task_read_writer(
+        pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process)
 {
 	struct process_info p = {.pid = pid, .ppid = -1, .uid = -1, .login_uid = -1};
 
 	/* The link is what a dying process loses first, so it is read first. */
 	p.exepath = read_link(pid, "exe");
 	if (p.exepath) {
-		read_cmdline(pid, &p);
+		if (memory == TASK_MEMORY_READ)
+			read_cmdline(pid, &p);
+		else
+			p.cmdline = strdup(p.exepath);
 		p.uid = read_uid(pid);
 		p.comm = read_comm(pid);
 	}

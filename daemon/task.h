@@ -14,16 +14,24 @@
 #define TASK_ARGS_MAX 256u /* arguments of a new program that are read */
 
 /*
+ * Arguments lie in the task's memory, and that may be a mapping of a FUSE file, whose server would
+ * keep us waiting in the kernel, unkillable. Where containers have FUSE mounts, it is not read.
+ */
+enum task_memory { TASK_MEMORY_LEAVE = 0, TASK_MEMORY_READ };
+
+/*
  * Fills @ret_process with what can be read of @pid. @pidfd (or negative) is checked afterwards:
  * when the process has exited meanwhile, what was read may be another's, and -ESRCH is returned.
  */
-int task_read(pid_t pid, int pidfd, struct process_info *ret_process);
+int task_read(pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process);
 
 /* Only what a drop's record needs: exe, cmdline, uid, comm. A few microseconds; same check. */
-int task_read_writer(pid_t pid, int pidfd, struct process_info *ret_process);
+int task_read_writer(
+        pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process);
 
 /*
- * The arguments of the execve(2) or execveat(2) that @pid waits in, from its registers and memory:
+ * The arguments of the execve(2) or execveat(2) that @pid waits in, from its registers and memory
+ * (TASK_MEMORY_READ only):
  * the first, and all joined by one space. Either may be NULL: not every exec can be read.
  */
 void task_read_exec_args(pid_t pid, char **ret_argv0, char **ret_args);

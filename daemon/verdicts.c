@@ -187,6 +187,12 @@ void verdicts_stop(struct verdicts *v, unsigned int grace_ms)
 	v->reading = v->timing = false;
 }
 
+void verdicts_count(struct verdicts *v, enum verdict verdict)
+{
+	atomic_fetch_add(&v->events, 1);
+	exec_shared_count(&v->shared, verdict);
+}
+
 void verdicts_counters(struct verdicts *v, struct verdicts_counters *ret_counters)
 {
 	exec_shared_counters(&v->shared, ret_counters);

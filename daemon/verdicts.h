@@ -50,4 +50,6 @@ int verdicts_start(struct verdicts *verdicts);
 void verdicts_stop(struct verdicts *verdicts, unsigned int grace_ms);
 void verdicts_free(struct verdicts *verdicts);
 
+/* Counts an event that was read, and decided, elsewhere (fuse.h). */
+void verdicts_count(struct verdicts *verdicts, enum verdict verdict);
 void verdicts_counters(struct verdicts *verdicts, struct verdicts_counters *ret_counters);

@@ -19,7 +19,7 @@ DEADLINE = 300  # seconds a daemon may live
 
 class Daemon:
     def __init__(self, storage=(), marks="auto", mode="enforce", extra="", ready=True, rules="",
-                 env=None, prefix=(), state_mode=0o700):
+                 env=None, prefix=(), state_mode=0o700, guard_extra=""):
         self.dir = tempfile.mkdtemp(prefix="execward-", dir="/var/tmp")
         self.state = os.path.join(self.dir, "state")
         self.runtime = os.path.join(self.dir, "run")
@@ -28,7 +28,8 @@ class Daemon:
         self.log = os.path.join(self.dir, "log")
         os.mkdir(self.state, state_mode)
         os.chmod(self.state, state_mode)
-        self.settings = dict(storage=list(storage), marks=marks, mode=mode, extra=extra, rules=rules)
+        self.settings = dict(storage=list(storage), marks=marks, mode=mode, extra=extra, rules=rules,
+                             guard_extra=guard_extra)
         self.env, self.prefix = env, list(prefix)
         self.process = None
         self.write_config()
@@ -40,7 +41,8 @@ class Daemon:
         s = self.settings
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f"mode: {s['mode']}\nstate_dir: {self.state}\nruntime_dir: {self.runtime}\n"
-                       f"guard: {{marks: {s['marks']}, storage: {json.dumps(s['storage'])}}}\n"
+                       f"guard: {{marks: {s['marks']}, storage: {json.dumps(s['storage'])}"
+                       f"{', ' + s['guard_extra'] if s['guard_extra'] else ''}}}\n"
                        f"outputs: [{{type: file, path: {self.alerts_path}}}]\n"
                        f"{s['rules']}\n{s['extra']}\n")
 

@@ -1,0 +1,90 @@
+/* /proc/PID/root is a magic link: following it is no lookup on the filesystem that it leads to. */
+#include "daemon/task_root.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "core/mountinfo.h"
+#include "daemon/kernel_abi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+int task_root_look(pid_t pid, struct task_root *ret_root)
+{
+	char path[48];
+	struct statx sx;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &sx) < 0)
+		return -errno;
+	ret_root->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+	ret_root->unique = (sx.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
+	if (!ret_root->unique && statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
+		return -errno;
+	ret_root->mount_id = sx.stx_mnt_id;
+	return 0;
+}
+
+int task_mounts_read(pid_t pid, char **ret_text, size_t *ret_size)
+{
+	char path[48];
+
+	if (pid == 0)
+		return file_read_at(
+		        AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, ret_text, ret_size);
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	return file_read_at(AT_FDCWD, path, MOUNTINFO_MAX, ret_text, ret_size);
+}
+
+/* The id that mount tables use, which is not the unique one. */
+static int table_id(pid_t pid, const struct task_root *root, uint64_t *ret_id)
+{
+	struct statx sx;
+	char path[48];
+
+	*ret_id = root->mount_id;
+	if (!root->unique)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0)
+		return -errno;
+	*ret_id = sx.stx_mnt_id;
+	return 0;
+}
+
+int task_root_options(pid_t pid, const struct task_root *root, char **ret_options)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *cursor, *end;
+	uint64_t id;
+	size_t size;
+	int r = table_id(pid, root, &id);
+
+	if (r == 0)
+		r = task_mounts_read(pid, &text, &size);
+	if (r < 0)
+		return r;
+	cursor = text;
+	end = text + size;
+	for (char *options = NULL;;) {
+		struct mountinfo_line line = {0};
+
+		r = mountinfo_next(&cursor, end, &line);
+		if (r == 0)
+			return -ENOENT;
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			continue;
+		if (line.id == id && !strcmp(line.fstype, "overlay"))
+			options = TAKE_PTR(line.options);
+		mountinfo_line_done(&line);
+		if (options) {
+			*ret_options = options;
+			return 0;
+		}
+	}
+}

@@ -1,0 +1,27 @@
+/*
+ * The root directory of a task: which mount it is, and the options of the overlay that is mounted
+ * there by the task's own mount table.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MOUNTINFO_MAX (64u * 1024u * 1024u) /* bytes: fs.mount-max lines of 640 bytes */
+
+struct task_root {
+	dev_t dev;
+	uint64_t mount_id;
+	bool unique; /* mount_id is never reused (Linux 6.8) */
+};
+
+/* A look that opens nothing and asks no FUSE server. 0 or -errno. */
+int task_root_look(pid_t pid, struct task_root *ret_root);
+/* The options of the overlay at @root, verbatim; the caller frees. -ENOENT when it is none. */
+int task_root_options(pid_t pid, const struct task_root *root, char **ret_options);
+
+/* The mount table of @pid (0: our own); the caller frees. 0, -E2BIG past MOUNTINFO_MAX, or -errno.
+ */
+int task_mounts_read(pid_t pid, char **ret_text, size_t *ret_size);

@@ -1,0 +1,245 @@
+"""Rows 8 and 16: what is mounted in a container and is no overlay. Guarded before anything of the
+container runs, also when the kernel remembers its first program; FUSE is refused by its type."""
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from harness.container import Container
+from harness.daemon import HELPERS
+from harness.fs import LoopFs, Overlay, run
+
+
+@pytest.fixture
+def disk():
+    """Another filesystem, of which a directory is mounted into containers."""
+    made = LoopFs("200M")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def container(overlay, start, marks, disk):
+    daemon = start(marks=marks)
+    made = Container(overlay, binds=[(disk.mount, "/volume")])
+    yield made, daemon
+    made.close()
+
+
+def volumes(daemon):
+    return {g["path"]: g for g in daemon.status()["guarded"] if g["kind"] in ("volume", "fuse")}
+
+
+@pytest.mark.parametrize("where", ["/dev/shm/evil", "/volume/evil"])
+@pytest.mark.parametrize("technique", ["plain", "execveat", "rename", "unlinked", "vfork", "script"])
+def test_row_8_what_is_dropped_in_a_volume_is_denied(container, where, technique):
+    box, daemon = container
+    result = box.attack(technique, where)
+    assert not result.ran, result
+    event = daemon.events()[-1]
+    assert event["execward.reason"] == "volume", event
+    assert event["execward.container_key"] == box.overlay.upper
+    assert event["execward.verdict"] == "deny"
+
+
+def test_who_dropped_it_in_a_volume_is_on_record(container):
+    box, daemon = container
+    assert not box.attack("plain", "/dev/shm/evil").ran
+    event = daemon.event("/dev/shm/evil")
+    assert event["execward.dropped_by"]["exe"].endswith("/bin/attack"), event
+
+
+def test_an_approved_program_of_a_volume_runs(container):
+    box, daemon = container
+    assert not box.attack("plain", "/dev/shm/tool").ran
+    event = daemon.event("/dev/shm/tool")
+    daemon.tool("approve", event["execward.sha256"], "--reason", "test")
+    assert box.exec("/dev/shm/tool").ran
+
+
+def test_a_remembered_first_program_does_not_hide_a_container(fs, image, overlay, start, disk):
+    """The kernel asks about /bin/sleep no more: the birth mark does."""
+    daemon = start(marks="backing")
+    for _ in range(3):
+        assert overlay.exec("/bin/sleep", "0").code == 0
+    before = daemon.status()["events_total"]
+    assert overlay.exec("/bin/sleep", "0").code == 0
+    assert daemon.status()["events_total"] == before
+    for _ in range(5):
+        other = Overlay(fs, image)
+        daemon.rescan()
+        box = Container(other, binds=[(disk.mount, "/volume")])
+        try:
+            assert not box.attack("plain", "/dev/shm/evil").ran
+            assert not box.attack("plain", "/volume/evil").ran
+            # Born: its programs cost nothing again.
+            assert box.exec("/bin/sleep", "0").code == 0
+            before = daemon.status()["events_total"]
+            assert box.exec("/bin/sleep", "0").code == 0
+            assert daemon.status()["events_total"] == before
+        finally:
+            box.close()
+            other.close()
+
+
+def test_a_container_that_was_there_before_us(overlay, start, marks, disk):
+    box = Container(overlay, binds=[(disk.mount, "/volume")])
+    try:
+        daemon = start(marks=marks)
+        assert {"/dev/shm", "/volume"} <= set(volumes(daemon))
+        assert not box.attack("plain", "/dev/shm/evil").ran
+        assert not box.attack("plain", "/volume/evil").ran
+        assert box.exec("/bin/one").ran
+    finally:
+        box.close()
+
+
+def test_what_is_mounted_later_is_guarded(container):
+    box, daemon = container
+    assert box.exec("/bin/mount", "-t", "tmpfs", "t", "/mnt").code == 0
+    end = time.monotonic() + 10  # FAN_REPORT_MNT wakes the daemon; each look is a question
+    while "/mnt" not in volumes(daemon):
+        assert time.monotonic() < end
+    assert not box.attack("plain", "/mnt/evil").ran
+    assert box.exec("/bin/umount", "/mnt").code == 0  # a mark does not keep it busy
+
+
+def test_a_chroot_in_our_own_namespace(overlay, start, marks):
+    daemon = start(marks=marks)
+    run("mount", "-t", "tmpfs", "t", overlay.path("/mnt"))
+    try:
+        daemon.rescan()
+        assert not overlay.attack("plain", "/mnt/evil").ran
+        assert daemon.event("/mnt/evil")["execward.reason"] == "volume"
+    finally:
+        run("umount", "-l", overlay.path("/mnt"))
+
+
+def test_the_host_is_not_asked_about_its_own_disk(container, disk):
+    box, daemon = container
+    assert not box.attack("plain", "/volume/evil").ran
+    shutil.copy(os.path.join(HELPERS, "payload"), disk.path("hosts"))
+    before = daemon.status()["events_total"]
+    assert b"PAYLOAD-RAN" in run(disk.path("hosts"), check=False).stdout
+    assert daemon.status()["events_total"] == before
+
+
+def test_volumes_false_leaves_them_alone(overlay, start, disk):
+    daemon = start(marks="backing", extra="")
+    daemon.close()
+    daemon = start(marks="backing", guard_extra="volumes: false")
+    box = Container(overlay, binds=[(disk.mount, "/volume")])
+    try:
+        assert box.attack("plain", "/volume/mine").ran
+        assert not volumes(daemon)
+    finally:
+        box.close()
+
+
+def test_volumes_go_with_their_container(fs, image, start, disk):
+    daemon = start(marks="backing")
+    before = daemon.descriptors()
+    for _ in range(10):
+        overlay = Overlay(fs, image)
+        daemon.rescan()
+        box = Container(overlay, binds=[(disk.mount, "/volume")])
+        assert not box.attack("plain", "/dev/shm/evil").ran
+        box.close()
+        overlay.close()
+    daemon.rescan()
+    assert not volumes(daemon)
+    assert daemon.descriptors() <= before
+
+
+class Server:
+    """A FUSE server of the container's own at /mnt."""
+
+    def __init__(self, overlay, behaviour):
+        for name in ("fuse", "payload"):
+            shutil.copy(os.path.join(HELPERS, name), overlay.path(f"/tmp/{name}"))
+        if not os.path.exists(overlay.path("/dev/fuse")):
+            os.mknod(overlay.path("/dev/fuse"), 0o600 | 0o020000, os.makedev(10, 229))
+        self.process = subprocess.Popen(
+            ["/tmp/fuse", "/mnt", "/tmp/payload", behaviour], stdout=subprocess.PIPE,
+            preexec_fn=lambda: (os.chroot(overlay.merged), os.chdir("/")))
+        assert self.process.stdout.readline() == b"ready\n"
+        self.overlay = overlay
+
+    def close(self):
+        run("umount", "-l", self.overlay.path("/mnt"), check=False)
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def serve(overlay, start, marks):
+    servers = []
+
+    def make(behaviour):
+        server = Server(overlay, behaviour)  # before the daemon: it is nobody's program
+        servers.append(server)
+        return start(marks=marks)
+    yield make
+    for server in servers:
+        server.close()
+
+
+def wait_for_event(daemon, path):
+    """The kernel has denied before the daemon is told."""
+    daemon.wait_for(lambda: any(e["proc.exepath"] == path for e in daemon.events()))
+    return daemon.event(path)
+
+
+@pytest.mark.parametrize("behaviour", ["serve", "switch"])
+def test_row_16_fuse_is_refused_by_its_type(overlay, serve, behaviour):
+    daemon = serve(behaviour)
+    assert volumes(daemon)
+    for _ in range(20):
+        assert overlay.exec("/mnt/prog").errno == 1
+    event = wait_for_event(daemon, "/mnt")
+    assert event["execward.reason"] == "mutable" and event["execward.verdict"] == "deny"
+    assert event["execward.container_key"] == overlay.upper
+
+
+def test_row_16_an_approval_does_not_help_a_fuse_file(overlay, serve):
+    daemon = serve("serve")
+    sha = run("sha256sum", overlay.path("/tmp/payload")).stdout.split()[0].decode()
+    daemon.tool("approve", sha, "--reason", "test")
+    assert overlay.exec("/mnt/prog").errno == 1
+
+
+def test_row_16_report_lets_it_run_and_says_so(overlay, serve):
+    daemon = serve("serve")
+    assert overlay.exec("/mnt/prog").errno == 1
+    daemon.tool("mode", "report")
+    assert overlay.exec("/mnt/prog").ran
+    daemon.wait_for(lambda: any(e["execward.verdict"] == "would_deny" for e in daemon.events()))
+    daemon.tool("mode", "enforce")
+    assert overlay.exec("/mnt/prog").errno == 1
+
+
+def test_row_16_a_server_that_stalls_hangs_nobody_else(overlay, serve):
+    daemon = serve("stall")
+    for _ in range(20):
+        assert overlay.exec("/mnt/prog").errno == 1  # the server was never asked
+        assert overlay.exec("/bin/one").ran
+        assert not overlay.attack("plain", "/tmp/evil").ran
+    daemon.rescan()
+    daemon.stop()
+
+
+def test_row_16_arguments_in_a_stalled_mapping_are_not_read(overlay, serve):
+    """The memory of the task is a FUSE file that is never served: who read it would hang for ever."""
+    daemon = serve("stall-read")
+    sha = run("sha256sum", overlay.path("/tmp/fuse")).stdout.split()[0].decode()
+    daemon.tool("approve", sha, "--reason", "the attacker's own")
+    for _ in range(8):
+        result = overlay.exec("/bin/busybox", "timeout", "10", "/tmp/fuse", "/mnt", "/tmp/payload",
+                              "argv")
+        assert result.output == b"EPERM\n", result
+    assert overlay.exec("/bin/one").ran
+    event = daemon.event("/tmp/payload")
+    assert event["proc.name"] == "payload" and event["execward.reason"] == "dropped_copy"
+    daemon.stop()
