@@ -51,20 +51,40 @@ static json_t *faults_json(const struct faults *faults)
 	return object;
 }
 
-static json_t *kernel_json(const struct kernel_features *kernel)
+static json_t *rows_json(const uint8_t *rows)
 {
-	static const char *const words[] = {"unprobed", "absent", "present"};
 	json_t *array = json_array();
 
-	for (int i = 0; i < _KERNEL_FEATURE_MAX; i++) {
-		const struct kernel_feature_row *row = kernel_feature_row((enum kernel_feature)i);
+	for (; *rows; rows++)
+		json_array_append_new(array, json_integer(*rows));
+	return array;
+}
 
+/* What a feature costs when it is missing is said of those that are: readers add up `rows`. */
+static json_t *feature_json(const struct kernel_feature_row *row, enum kernel_presence presence)
+{
+	static const char *const words[] = {
+	        [KERNEL_UNPROBED] = "unprobed",
+	        [KERNEL_ABSENT] = "absent",
+	        [KERNEL_PRESENT] = "present",
+	};
+	static const uint8_t none[] = {0};
+	bool present = presence == KERNEL_PRESENT;
+
+	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s}", "feature", row->name, "present",
+	        present, "state", words[presence], "since", row->since, "detail",
+	        present ? "" : row->without, "rows", rows_json(present ? none : row->rows), "fix",
+	        present ? "" : row->fix);
+}
+
+static json_t *kernel_json(const struct kernel_features *kernel)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < _KERNEL_FEATURE_MAX; i++)
 		json_array_append_new(
-		        array, json_pack("{s:s, s:b, s:s, s:s, s:s}", "feature", row->name,
-		                       "present", kernel->present[i] == KERNEL_PRESENT, "state",
-		                       words[kernel->present[i]], "since", row->since, "detail",
-		                       kernel->present[i] == KERNEL_PRESENT ? "" : row->without));
-	}
+		        array, feature_json(kernel_feature_row((enum kernel_feature)i),
+		                       kernel->present[i]));
 	return array;
 }
 

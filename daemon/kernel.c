@@ -21,28 +21,39 @@
 
 #define PROBE_TIMEOUT_MS 5000
 
+/* Without rows the other way is as safe, and slower. */
 static const struct kernel_feature_row rows[_KERNEL_FEATURE_MAX] = {
         [KERNEL_PERMISSION_EVENTS] = {"permission_events", "5.0",
-                "nothing can be denied: execwardd does not start"},
+                "nothing can be denied: execwardd does not start",
+                "Linux 5.0 or later, built with CONFIG_FANOTIFY_ACCESS_PERMISSIONS",
+                {1, 2, 3, 5, 6, 7}},
         [KERNEL_BACKING_EVENTS] = {"backing_events", "6.5",
-                "each overlay is marked as it appears: its first execs may come before its mark"},
+                "each overlay is marked as it appears: its first execs may come before its mark",
+                "Linux 6.5 or later", {1, 2, 5, 25}},
         [KERNEL_OVERLAY_HANDLES] = {"overlay_handles", "6.6",
                 "overlay marks cannot tell the origin of a file by its handle: unknown, never "
-                "trusted"},
+                "trusted",
+                "Linux 6.6 or later", {4}},
         [KERNEL_MOUNT_IGNORE] = {"mount_ignore", "6.0",
-                "execs of the host on the storage filesystem are asked about, and allowed"},
+                "execs of the host on the storage filesystem are asked about, and allowed",
+                "Linux 6.0 or later", {0}},
         [KERNEL_MOUNT_EVENTS] = {"mount_events", "6.15",
-                "new mounts are seen through poll on mountinfo, 0.2 ms later"},
+                "new mounts are seen through poll on mountinfo, 0.2 ms later",
+                "Linux 6.15 or later", {6, 25}},
         [KERNEL_UNIQUE_MOUNT_ID] = {"unique_mount_id", "6.8",
-                "the root of a task is checked against its mount table at each exec"},
-        [KERNEL_PIDFD] = {"pidfd", "5.15", "the writer of a drop is told by pid alone"},
+                "the root of a task is checked against its mount table at each exec",
+                "Linux 6.8 or later", {0}},
+        [KERNEL_PIDFD] = {"pidfd", "5.15", "the writer of a drop is told by pid alone",
+                "Linux 5.15 or later", {21}},
         [KERNEL_EXEC_DENIES_WRITE] = {"exec_denies_write", "all but 6.11 and 6.12",
-                "a file can be written while it starts: rows 9 and 10 of the threat matrix are "
-                "open"},
+                "a file can be written while it starts", "Linux 6.13 or later, or before 6.11",
+                {9, 10}},
         [KERNEL_LEASES] = {"leases", "2.4 (fs.leases-enable)",
-                "a file can change between digest and exec: rows 9 and 10 are open"},
+                "a file can change between digest and exec",
+                "sysctl -w fs.leases-enable=1, then systemctl restart execwardd", {9, 10}},
         [KERNEL_FINE_CTIME] = {"fine_ctime", "6.13",
-                "a digest of a file changed within the last clock tick is not remembered"},
+                "a digest of a file changed within the last clock tick is not remembered",
+                "Linux 6.13 or later", {0}},
 };
 
 const struct kernel_feature_row *kernel_feature_row(enum kernel_feature feature)

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#define KERNEL_ROWS_MAX 8u /* of the threat matrix that one feature bears on, with the final 0 */
 
 enum kernel_feature {
 	KERNEL_PERMISSION_EVENTS, /* FAN_OPEN_EXEC_PERM */
@@ -35,8 +38,11 @@ struct kernel_features {
 
 struct kernel_feature_row {
 	const char *name;
-	const char *since;   /* Linux release */
-	const char *without; /* what is done instead, and what that weakens */
+	const char *since;             /* Linux release */
+	const char *without;           /* what is done instead, and what that weakens */
+	const char *fix;               /* the release or the setting that mends it */
+	uint8_t rows[KERNEL_ROWS_MAX]; /* of docs/threats.md that hold less without it; ends with 0
+	                                */
 };
 
 /* Forks once; before any fanotify group of ours exists. */

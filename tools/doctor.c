@@ -1,206 +1,181 @@
 /*
  * execward doctor: what this host has, what it lacks, what that weakens and how to mend it. The
- * kernel's features and the faults come from the running daemon, which has tried them; settings
- * from /proc/sys. Rows are those of the threat matrix (docs/threat-model.md).
+ * kernel's features and the faults come from the running daemon, which has tried them; all else
+ * is read from this host's files. Rows are those of the threat matrix (docs/threats.md).
  */
+#include "tools/doctor.h"
+
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "tools/client.h"
 #include "tools/doctor_rows.h"
-#include "tools/print.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#define VALUE_MAX 4096u /* bytes of a file in /proc */
-
-enum level {
-	LEVEL_WEAK = 0, /* something can get past, or gets lost: exit code 1 */
-	LEVEL_NOTE,     /* to know; nothing is broken */
-	LEVEL_OK,
-};
-
-static const char *const level_names[] = {"weak", "note", "ok"};
-
-static void add(json_t *findings, enum level level, const char *check, const char *state,
-        const struct doctor_row *row)
-{
-	bool good = level == LEVEL_OK;
-
-	json_array_append_new(findings,
-	        json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "check", check, "state", state, "level",
-	                level_names[level], "good", level != LEVEL_WEAK, "weakens",
-	                good ? "" : row->weakens, "fix", good ? "" : row->fix));
-}
-
-/* The first line of a small file, or NULL. */
-static char *read_line(const char *path)
-{
-	char *value = NULL;
-	size_t size;
-
-	if (file_read_head_at(AT_FDCWD, path, VALUE_MAX, &value, &size) < 0)
-		return NULL;
-	value[strcspn(value, "\n")] = '\0';
-	return value;
-}
-
-static void add_sysctls(json_t *findings)
-{
-	for (const struct doctor_row *row = doctor_sysctls; row->name; row++) {
-		_cleanup_free_ char *value = read_line(row->name);
-		bool good = value && !strcmp(value, row->good);
-		enum level level = good ? LEVEL_OK : row->grave ? LEVEL_WEAK : LEVEL_NOTE;
-
-		add(findings, level, row->name + strlen("/proc/sys/"), value ?: "absent", row);
-	}
-}
-
 /* The two ways in which an administrator switches enforcement off at boot. */
-static void add_switches(json_t *findings)
+static void add_switches(struct doctor *d)
 {
-	static const struct doctor_row row = {
-	        .weakens = "nothing is denied",
-	        .fix = "remove it, then systemctl restart execwardd",
-	};
-	_cleanup_free_ char *cmdline = read_line("/proc/cmdline");
-	const char *at = cmdline ? strstr(cmdline, "execward.off") : NULL;
+	static const struct advice off = {LEVEL_WEAK, {1, 2, 3, 5, 6, 7}, "nothing is denied",
+	        "remove it, then systemctl restart execwardd"};
+	_cleanup_free_ char *cmdline = NULL;
+	const char *at;
 
+	if (host_read_line(&d->host, "/proc/cmdline", &cmdline) < 0)
+		cmdline = NULL;
+	at = cmdline ? strstr(cmdline, "execward.off") : NULL;
 	if (at && (at == cmdline || at[-1] == ' '))
-		add(findings, LEVEL_WEAK, "execward.off", "on the kernel's command line", &row);
-	if (access("/etc/execward/disabled", F_OK) == 0)
-		add(findings, LEVEL_WEAK, "/etc/execward/disabled", "exists", &row);
+		findings_add(&d->findings, "execward.off", "on the kernel's command line", &off);
+	if (host_has(&d->host, "/etc/execward/disabled"))
+		findings_add(&d->findings, "/etc/execward/disabled", "exists", &off);
 }
 
-static void add_kernel(json_t *findings, const json_t *status)
+static void add_faults(struct doctor *d)
 {
-	const json_t *feature;
-	size_t i;
-
-	json_array_foreach(json_object_get(status, "kernel"), i, feature)
-	{
-		bool present = json_is_true(json_object_get(feature, "present"));
-		const char *name = raw_of(feature, "feature") ?: "-";
-		const char *since = raw_of(feature, "since") ?: "-";
-		const char *state = raw_of(feature, "state") ?: (present ? "present" : "absent");
-		_cleanup_free_ char *release = text_format("a kernel that has it: Linux %s", since);
-		const struct doctor_row *known = doctor_find(doctor_features, name);
-		struct doctor_row row = {
-		        .weakens = raw_of(feature, "detail") ?: "",
-		        .fix = known && known->fix ? known->fix : release,
-		};
-		enum level level = known && known->grave ? LEVEL_WEAK : LEVEL_NOTE;
-
-		add(findings, present ? LEVEL_OK : level, name, state, &row);
-	}
-}
-
-static void add_faults(json_t *findings, const json_t *status)
-{
-	static const struct doctor_row unknown = {
-	        .weakens = "a fault that this tool does not know", .fix = "see the daemon's log"};
-	json_t *count;
+	json_t *faults = json_object_get(d->status, "faults"), *count;
 	const char *name;
+	size_t n = 0;
 
-	json_object_foreach(json_object_get(status, "faults"), name, count)
+	json_object_foreach(faults, name, count)
 	{
-		const struct doctor_row *row = doctor_find(doctor_faults, name) ?: &unknown;
 		_cleanup_free_ char *state =
 		        text_format("%lld since the start", json_integer_value(count));
 		_cleanup_free_ char *check = text_format("fault %s", name);
 
-		if (json_integer_value(count) > 0)
-			add(findings, row->grave ? LEVEL_WEAK : LEVEL_NOTE, check, state, row);
+		if (json_integer_value(count) <= 0)
+			continue;
+		n++;
+		findings_add(&d->findings, check, state, doctor_fault_advice(name));
 	}
+	if (n == 0 && json_is_object(faults))
+		findings_ok(&d->findings, "faults", "none since the start");
 }
 
-static void add_guard(json_t *findings, const json_t *status)
+static void add_guard(struct doctor *d)
 {
-	static const struct doctor_row not_enforced = {
-	        .weakens =
-	                "nothing is denied: programs that nobody vouches for run, and are reported",
-	        .fix = "when `execward report` shows nothing of yours: mode: enforce, execward "
-	               "reload",
-	};
-	static const struct doctor_row unguarded = {
-	        .weakens = "no container is guarded",
-	        .fix = "guard.storage: name the directories that hold the runtimes' layers",
-	};
-	static const struct doctor_row not_ready = {.weakens = "what runs now may not be guarded",
-	        .fix = "execward status --wait-ready 30"};
-	const char *mode = raw_of(status, "mode") ?: "-";
-	bool ready = json_is_true(json_object_get(status, "ready"));
-	_cleanup_free_ char *n =
-	        text_format("%zu", json_array_size(json_object_get(status, "guarded")));
+	static const struct advice not_enforced = {LEVEL_NOTE, {1, 2, 3, 5, 6, 7},
+	        "nothing is denied: programs that nobody vouches for run, and are reported",
+	        "when `execward report` shows nothing of yours: mode: enforce, execward reload"};
+	static const struct advice not_ready = {LEVEL_WEAK, {25},
+	        "what runs now may not be guarded", "execward status --wait-ready 30"};
+	static const struct advice overlay_marks = {LEVEL_NOTE, {1, 2, 5, 25},
+	        "an overlay's first execs may come before its mark",
+	        "guard.marks: auto, systemctl restart execwardd; with Linux 6.5 or later"};
+	const char *mode = raw_of(d->status, "mode") ?: "-";
+	const char *marks = raw_of(d->status, "marks") ?: "-";
+	struct findings *f = &d->findings;
 
-	add(findings, ready ? LEVEL_OK : LEVEL_WEAK, "ready", ready ? "yes" : "no", &not_ready);
-	add(findings, strcmp(mode, "enforce") ? LEVEL_NOTE : LEVEL_OK, "mode", mode, &not_enforced);
-	add(findings, strcmp(n, "0") ? LEVEL_OK : LEVEL_WEAK, "guarded filesystems", n, &unguarded);
-}
-
-static void print_finding(const struct tool *tool, const json_t *f)
-{
-	const char *level = raw_of(f, "level") ?: "-";
-	_cleanup_free_ char *check = text_of(f, "check"), *state = text_of(f, "state"),
-	                    *weakens = text_of(f, "weakens"), *fix = text_of(f, "fix");
-
-	print_word(tool,
-	        !strcmp(level, "ok")     ? COLOUR_GOOD
-	        : !strcmp(level, "weak") ? COLOUR_BAD
-	                                 : COLOUR_WARN,
-	        level);
-	printf("%*s%-32s%s\n", (int)(6 - strlen(level)), "", check, state);
-	if (raw_of(f, "weakens"))
-		printf("      %s\n", weakens);
-	if (raw_of(f, "fix"))
-		printf("      fix: %s\n", fix);
-}
-
-/* Exit code 1 when something is weak. */
-static int print_findings(const struct tool *tool, const json_t *findings)
-{
-	const json_t *f;
-	size_t i, weak = 0;
-
-	json_array_foreach(findings, i, f)
-	{
-		weak += !json_is_true(json_object_get(f, "good"));
-		if (!tool->json)
-			print_finding(tool, f);
-	}
-	if (tool->json)
-		print_json(findings);
+	if (json_is_true(json_object_get(d->status, "ready")))
+		findings_ok(f, "ready", "yes");
 	else
-		printf("\n%zu checks, %zu weak\n", json_array_size(findings), weak);
-	return weak > 0;
+		findings_add(f, "ready", "no", &not_ready);
+	if (!strcmp(mode, "enforce"))
+		findings_ok(f, "mode", mode);
+	else
+		findings_add(f, "mode", mode, &not_enforced);
+	if (!strcmp(marks, "backing"))
+		findings_ok(f, "marks", marks);
+	else
+		findings_add(f, "marks", marks, &overlay_marks);
+}
+
+void doctor_daemon(struct doctor *d)
+{
+	static const struct advice no_daemon = {
+	        LEVEL_WEAK, {1, 2, 3, 5, 6, 7}, "nothing is guarded", "systemctl start execwardd"};
+
+	if (!d->status) {
+		findings_add(&d->findings, "daemon", "does not answer", &no_daemon);
+	} else {
+		_cleanup_free_ char *version = text_of(d->status, "version");
+		_cleanup_free_ char *pid = text_of(d->status, "pid");
+		_cleanup_free_ char *state = text_format("execwardd %s, pid %s", version, pid);
+
+		findings_ok(&d->findings, "daemon", state);
+		add_guard(d);
+	}
+	add_switches(d);
+	if (d->status)
+		add_faults(d);
+}
+
+/* The daemon says what a missing feature weakens; this tool says how bad that is. */
+static void add_feature(struct doctor *d, const json_t *feature)
+{
+	const char *name = raw_of(feature, "feature") ?: "-";
+	const char *since = raw_of(feature, "since") ?: "-";
+	bool present = json_is_true(json_object_get(feature, "present"));
+	_cleanup_free_ char *state = text_format("%s (Linux %s)",
+	        raw_of(feature, "state") ?: (present ? "present" : "absent"), since);
+	_cleanup_free_ char *release = text_format("a kernel that has it: Linux %s", since);
+	const json_t *rows = json_object_get(feature, "rows"), *row;
+	struct advice advice = {
+	        .level = doctor_feature_is_grave(name) ? LEVEL_WEAK : LEVEL_NOTE,
+	        .weakens = raw_of(feature, "detail") ?: "what the daemon of another release says",
+	        .fix = raw_of(feature, "fix") ?: release,
+	};
+	size_t i, n = 0;
+
+	if (present)
+		advice.level = LEVEL_OK;
+	json_array_foreach(rows, i, row)
+	{
+		json_int_t number = json_integer_value(row);
+
+		if (n + 1 < FINDING_ROWS_MAX && number > 0 && number <= UINT8_MAX)
+			advice.rows[n++] = (uint8_t)number;
+	}
+	findings_add(&d->findings, name, state, &advice);
+}
+
+void doctor_kernel(struct doctor *d)
+{
+	const json_t *feature;
+	size_t i;
+
+	json_array_foreach(json_object_get(d->status, "kernel"), i, feature)
+	        add_feature(d, feature);
 }
 
 int verb_doctor(const struct tool *tool, const struct call *call)
 {
-	static const struct doctor_row no_daemon = {
-	        .weakens = "nothing is guarded", .fix = "systemctl start execwardd"};
-	json_t *findings = json_array(), *answer = NULL;
-	const json_t *status;
-	int r = client_ask(tool, request_new("status"), &answer), found;
+	static const struct {
+		const char *name;
+		void (*examine)(struct doctor *d);
+	} sections[] = {
+	        {"daemon", doctor_daemon},
+	        {"kernel", doctor_kernel},
+	        {"settings", doctor_settings},
+	        {"mounts", doctor_mounts},
+	        {"runtimes", doctor_runtimes},
+	        {"limits", doctor_limits},
+	};
+	struct doctor d = {.tool = tool};
+	json_t *answer = NULL;
+	int r;
 
 	(void)call;
-	status = json_object_get(answer, "status");
-	if (r == 0) {
-		add_guard(findings, status);
-		add_kernel(findings, status);
-		add_faults(findings, status);
-	} else if (r == EX_UNAVAILABLE) {
-		add(findings, LEVEL_WEAK, "daemon", "does not answer", &no_daemon);
+	/* The mounts first: one that comes in between is then guarded and not listed, instead of
+	 * listed and said to be unguarded. */
+	host_init(&d.host);
+	r = client_ask(tool, request_new("status"), &answer);
+	if (r != 0 && r != EX_UNAVAILABLE) {
+		host_done(&d.host);
+		return r;
 	}
-	if (r == 0 || r == EX_UNAVAILABLE) {
-		add_switches(findings);
-		add_sysctls(findings);
-		found = print_findings(tool, findings);
-		r = r ?: found;
+	findings_init(&d.findings);
+	if (r == 0)
+		d.status = json_object_get(answer, "status");
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		d.findings.section = sections[i].name;
+		sections[i].examine(&d);
 	}
-	json_decref(findings);
+	findings_print(tool, &d.findings);
+	if (r == 0 && d.findings.n_weak > 0)
+		r = 1;
+	findings_done(&d.findings);
+	free(d.guarded);
+	host_done(&d.host);
 	json_decref(answer);
 	return r;
 }

@@ -7,74 +7,79 @@
 #include <stddef.h>
 #include <string.h>
 
-const struct doctor_row doctor_sysctls[] = {
-        {"/proc/sys/fs/leases-enable", "1", true,
-                "a file can change between its digest and its exec (rows 9, 10)",
-                "sysctl -w fs.leases-enable=1"},
-        {"/proc/sys/vm/memfd_noexec", "2", true,
-                "a program in memory (memfd_create, fexecve) runs unseen (row 15)",
-                "sysctl -w vm.memfd_noexec=2, from Linux 6.3 on; programs that need it break"},
-        {"/proc/sys/kernel/io_uring_disabled", "2", false,
-                "fixed buffers of io_uring write a tmpfs file unseen: its content is never trusted",
-                "sysctl -w kernel.io_uring_disabled=2 where nothing uses it, from Linux 6.6 on"},
-        {NULL, NULL, false, NULL, NULL},
+static const struct {
+	const char *name;
+	struct advice advice;
+} faults[] = {
+        {"deadline", {LEVEL_WEAK, {17}, "no verdict in time: on_failure decided",
+                             "a longer deadline, more limits.hash_threads"}},
+        {"queue_full", {LEVEL_WEAK, {17, 19}, "too many verdicts under way: on_failure decided",
+                               "a larger limits.pending, more limits.hash_threads"}},
+        {"memory", {LEVEL_WEAK, {19}, "no memory: on_failure decided",
+                           "more memory for execwardd.service"}},
+        {"mark", {LEVEL_WEAK, {1, 2, 5, 25},
+                         "a filesystem could not be marked: it was not guarded meanwhile",
+                         "see the daemon's log for its name"}},
+        {"event_fd", {LEVEL_WEAK, {19}, "no descriptor was left: the kernel denied on its own",
+                             "a larger LimitNOFILE for execwardd.service"}},
+        {"shutdown", {LEVEL_WEAK, {18}, "the daemon ended with execs waiting: on_failure decided",
+                             "nothing, when it was stopped on purpose"}},
+        {"store",
+                {LEVEL_WEAK, {19}, "the database misses records", "room on the disk of state_dir"}},
+        {"recorder_full", {LEVEL_WEAK, {19}, "alerts were lost: too many at once",
+                                  "find out what floods it: execward report --since 10m"}},
+        {"sink", {LEVEL_WEAK, {19}, "an output misses alerts; the database has them",
+                         "see the daemon's log for the output"}},
+        {"queue_overflow", {LEVEL_WEAK, {19}, "creations were lost: some drops have no writer",
+                                   "nothing by hand; verdicts are not affected"}},
+        {"probe", {LEVEL_NOTE, {0}, "an origin could not be told: nobody vouched",
+                          "see the daemon's log"}},
+        {"hash", {LEVEL_NOTE, {0}, "a file could not be read: nobody vouched",
+                         "see the daemon's log"}},
+        {"file_changed", {LEVEL_NOTE, {0}, "a file changed while it was read: nobody vouched",
+                                 "nothing: something wrote it and ran it at once"}},
+        {"file_too_long", {LEVEL_NOTE, {0}, "a file grew while it was read: nobody vouched",
+                                  "nothing: something wrote it and ran it at once"}},
+        {"layer_unknown", {LEVEL_NOTE, {0}, "a layer could not be told: nobody vouched",
+                                  "see the daemon's log"}},
+        {"task_gone",
+                {LEVEL_NOTE, {0}, "a process ended before it was looked at: facts are missing",
+                        "nothing"}},
+        {"read", {LEVEL_NOTE, {0}, "reading events failed, and was tried again",
+                         "see the daemon's log"}},
+        {"reply", {LEVEL_NOTE, {0}, "a process was killed while it waited for its verdict",
+                          "nothing"}},
+        {"writer_gone",
+                {LEVEL_NOTE, {0}, "a drop's writer had ended before it was looked at", "nothing"}},
+        {"creation_late", {LEVEL_NOTE, {0}, "a verdict came before its drop was on record",
+                                  "a longer deadline"}},
+        {"metadata", {LEVEL_NOTE, {0}, "a container has no name",
+                             "runtimes: say where the runtime keeps its files"}},
 };
 
-const struct doctor_row doctor_features[] = {
-        {"permission_events", NULL, true, NULL, NULL},
-        {"backing_events", NULL, true, NULL, NULL},
-        {"overlay_handles", NULL, true, NULL, NULL},
-        {"leases", NULL, true, NULL, "sysctl -w fs.leases-enable=1"},
-        {"exec_denies_write", NULL, true, NULL, "another kernel: any but Linux 6.11 and 6.12"},
-        {NULL, NULL, false, NULL, NULL},
+static const char *const grave_features[] = {
+        "permission_events",
+        "backing_events",
+        "overlay_handles",
+        "leases",
+        "exec_denies_write",
 };
 
-const struct doctor_row doctor_faults[] = {
-        {"deadline", NULL, true, "no verdict in time: on_failure decided",
-                "a longer deadline, more limits.hash_threads"},
-        {"queue_full", NULL, true, "too many verdicts under way: on_failure decided",
-                "a larger limits.pending, more limits.hash_threads"},
-        {"memory", NULL, true, "no memory: on_failure decided",
-                "more memory for execwardd.service"},
-        {"mark", NULL, true, "a filesystem could not be marked: it was not guarded meanwhile",
-                "see the daemon's log for its name"},
-        {"event_fd", NULL, true, "no descriptor was left: the kernel denied on its own",
-                "a larger LimitNOFILE for execwardd.service"},
-        {"shutdown", NULL, true, "the daemon ended with execs waiting: on_failure decided",
-                "nothing, when it was stopped on purpose"},
-        {"store", NULL, true, "the database misses records", "room on the disk of state_dir"},
-        {"recorder_full", NULL, true, "alerts were lost: too many at once",
-                "find out what floods it: execward report --since 10m"},
-        {"sink", NULL, true, "an output misses alerts; the database has them",
-                "see the daemon's log for the output"},
-        {"queue_overflow", NULL, true, "creations were lost: some drops have no writer",
-                "nothing by hand; verdicts are not affected"},
-        {"probe", NULL, false, "an origin could not be told: nobody vouched",
-                "see the daemon's log"},
-        {"hash", NULL, false, "a file could not be read: nobody vouched", "see the daemon's log"},
-        {"file_changed", NULL, false, "a file changed while it was read: nobody vouched",
-                "nothing: something wrote it and ran it at once"},
-        {"file_too_long", NULL, false, "a file grew while it was read: nobody vouched",
-                "nothing: something wrote it and ran it at once"},
-        {"layer_unknown", NULL, false, "a layer could not be told: nobody vouched",
-                "see the daemon's log"},
-        {"task_gone", NULL, false, "a process ended before it was looked at: facts are missing",
-                "nothing"},
-        {"read", NULL, false, "reading events failed, and was tried again", "see the daemon's log"},
-        {"reply", NULL, false, "a process was killed while it waited for its verdict", "nothing"},
-        {"writer_gone", NULL, false, "a drop's writer had ended before it was looked at",
-                "nothing"},
-        {"creation_late", NULL, false, "a verdict came before its drop was on record",
-                "a longer deadline"},
-        {"metadata", NULL, false, "a container has no name",
-                "runtimes: say where the runtime keeps its files"},
-        {NULL, NULL, false, NULL, NULL},
-};
-
-const struct doctor_row *doctor_find(const struct doctor_row *table, const char *name)
+const struct advice *doctor_fault_advice(const char *name)
 {
-	for (; table->name; table++)
-		if (!strcmp(table->name, name))
-			return table;
-	return NULL;
+	static const struct advice unknown = {
+	        LEVEL_NOTE, {0}, "a fault that this tool does not know", "see the daemon's log"};
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (!strcmp(faults[i].name, name))
+			return &faults[i].advice;
+	return &unknown;
+}
+
+bool doctor_feature_is_grave(const char *name)
+{
+	for (size_t i = 0; i < sizeof(grave_features) / sizeof(grave_features[0]); i++)
+		if (!strcmp(grave_features[i], name))
+			return true;
+	return false;
 }

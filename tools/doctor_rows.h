@@ -1,18 +1,12 @@
-/* What the doctor knows: a row for each setting, feature and fault. */
+/* What the doctor knows about the daemon's faults and features, by the daemon's names for them. */
 #pragma once
+
+#include "tools/findings.h"
 
 #include <stdbool.h>
 
-struct doctor_row {
-	const char *name; /* NULL ends a table */
-	const char *good; /* sysctls: the value that closes it */
-	bool grave;       /* programs can get past, or records are lost */
-	const char *weakens;
-	const char *fix; /* features: NULL means a newer kernel */
-};
+/* For a fault that this tool does not know too. */
+const struct advice *doctor_fault_advice(const char *name);
 
-/* By path, by the daemon's name of the feature, by its name of the fault. */
-extern const struct doctor_row doctor_sysctls[], doctor_features[], doctor_faults[];
-
-/* NULL when @table has no such row. */
-const struct doctor_row *doctor_find(const struct doctor_row *table, const char *name);
+/* Programs can get past, or be denied by mistake, while the feature is missing. */
+bool doctor_feature_is_grave(const char *name);

@@ -99,6 +99,24 @@ char *text_format(const char *format, ...)
 	return must(n < 0 ? NULL : text);
 }
 
+char *text_of_rows(const json_t *rows)
+{
+	char *text = must(strdup("")), *longer;
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *start = json_array_size(rows) > 1 ? "rows " : "row ";
+
+		longer = text_format("%s%s%lld", i == 0 ? start : text, i == 0 ? "" : ", ",
+		        json_integer_value(row));
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 char *text_shell_word(const char *text)
 {
 	_cleanup_free_ char *safe = text_safe(text);

@@ -27,6 +27,10 @@ char *text_of(const json_t *object, const char *key);
 const char *raw_of(const json_t *object, const char *key);
 json_int_t number_of(const json_t *object, const char *key);
 
+/* "rows 9, 10" for an array of numbers of the threat matrix; "" where there is none. The caller
+ * frees. */
+char *text_of_rows(const json_t *rows);
+
 /*
  * What a grant for an event's image is scoped to, as the daemon scopes what it learns: the image,
  * or the container's own key where no image is known. NULL outside containers. Borrowed.

@@ -153,6 +153,25 @@ static void print_faults(const struct tool *tool, const json_t *status)
 	table_print(tool, table);
 }
 
+/* What the daemon does the safe, slower way, and the rows of the matrix that this leaves weaker. */
+static void print_missing(const struct tool *tool, const json_t *status)
+{
+	const json_t *feature;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "kernel"), i, feature)
+	{
+		_cleanup_free_ char *name = text_of(feature, "feature"),
+		                    *detail = text_of(feature, "detail"),
+		                    *rows = text_of_rows(json_object_get(feature, "rows"));
+
+		if (json_is_true(json_object_get(feature, "present")))
+			continue;
+		print_word(tool, COLOUR_WARN, *rows ? "weakened" : "slower");
+		printf(": %s%s%s: %s\n", rows, *rows ? ": " : "", name, detail);
+	}
+}
+
 static void print_status(const struct tool *tool, const json_t *status)
 {
 	print_head(tool, status);
@@ -160,6 +179,7 @@ static void print_status(const struct tool *tool, const json_t *status)
 	print_containers(tool, status);
 	print_counters(status);
 	print_faults(tool, status);
+	print_missing(tool, status);
 }
 
 int verb_status(const struct tool *tool, const struct call *call)

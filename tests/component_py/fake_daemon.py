@@ -40,7 +40,8 @@ def status(**changes):
         "events_total": 12, "creations_total": 3, "alerts_total": 2, "pending": 0, "uptime_s": 3725,
         "rss_bytes": 10 << 20, "verdicts": {"allow": 10, "deny": 2, "would_deny": 0},
         "faults": {"deadline": 0, "sink": 0},
-        "kernel": [{"feature": "leases", "present": True, "state": "present", "since": "2.4", "detail": ""}],
+        "kernel": [{"feature": "leases", "present": True, "state": "present", "since": "2.4", "detail": "",
+                    "rows": [], "fix": ""}],
     }
     return {"ok": True, "status": base | changes}
 

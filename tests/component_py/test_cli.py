@@ -430,7 +430,7 @@ def test_grants(daemon):
     assert SHA in daemon.tool("grants").stdout.decode()
 
 
-# --- mode, reload, report, doctor, selftest -------------------------------------------------------
+# --- mode, reload, report, selftest -------------------------------------------------------
 
 def test_mode(daemon):
     out = daemon.tool("mode", "learn", "--for", "24h").stdout.decode()
@@ -464,31 +464,6 @@ def test_a_long_report_shows_the_first_rows(daemon):
     text = daemon.tool("report").stdout.decode()
     assert "/tmp/009" in text and "/tmp/010" not in text and "and 30 more" in text
     assert len(json.loads(daemon.tool("report", "--json").stdout)["programs"]) == 40
-
-
-def test_doctor_says_what_is_weak_and_how_to_mend_it(daemon):
-    daemon.answers["status"] = status(mode="report", faults={"sink": 3, "strange": 1, "deadline": 0}, kernel=[
-        {"feature": "leases", "present": False, "state": "absent", "since": "2.4", "detail": "rows 9 and 10 are open"},
-        {"feature": "new_thing", "present": False, "state": "unprobed", "since": "9.9", "detail": "slower"}])
-    result = daemon.tool("doctor")
-    text = result.stdout.decode()
-    assert result.returncode == 1
-    for part in ("rows 9 and 10 are open", "sysctl -w fs.leases-enable=1", "fault sink", "Linux 9.9",
-                 "fault strange", "nothing is denied", "weak"):
-        assert part in text
-    assert "fault deadline" not in text
-    findings = json.loads(daemon.tool("doctor", "--json").stdout)
-    assert {"check", "state", "level", "good", "weakens", "fix"} == set(findings[0])
-    assert all(f["weakens"] and f["fix"] for f in findings if f["level"] == "weak")
-    assert [f["good"] for f in findings if f["check"] == "leases"] == [False]
-
-
-def test_doctor_without_a_daemon_still_looks_at_the_host():
-    fake = FakeDaemon(listen=False)
-    result = fake.tool("doctor", "--json")
-    checks = [f["check"] for f in json.loads(result.stdout)]
-    assert result.returncode == 69 and "daemon" in checks and "fs/leases-enable" in checks
-    fake.close()
 
 
 def selftest(daemon, prepare=lambda tool: None):
