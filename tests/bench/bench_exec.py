@@ -1,142 +1,82 @@
 #!/usr/bin/python3
 """What an exec costs in an overlay: unguarded, under execwardd and under fapolicyd, in turn in one run.
 
-Each round measures all of them one after another, so that a machine that drifts drifts for all. A
-program of the image is executed again and again; 64 of them are executed once each; a dropped program is
-denied again and again (execwardd only). Prints a table and one JSON line; ./dev bench exec."""
-import json
-import os
-import shutil
-import statistics
-import subprocess
-import sys
-import tempfile
+again     a static program of the image, executed again and again
+approved  the same for a program that was dropped and whose digest is approved
+first     static programs of the image, each executed once: the daemon has not seen them yet
+dynamic   the same for copies of this host's /bin/true, with its loader and its libc
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import fs as fslib, image as imagelib  # noqa: E402
-from harness.daemon import HELPERS, Daemon  # noqa: E402
+Each round takes a fresh overlay and a fresh guard."""
+import common
+from arena import (QUICK, Arena, approve, digest_of, events_of, execute, fapolicyd_of, guarded, guards)
+from common import Result, flat, interleave, microseconds, ratio
 
-ROUNDS = int(os.environ.get("EXECWARD_BENCH_ROUNDS", "5"))
-EXECS = 2000
-DISTINCT = 64
-RULES = "allow perm=any all : all\n"
-CONFIG = """permissive = 0
-nice_val = 14
-q_size = 640
-uid = root
-gid = root
-do_stat_report = 0
-detailed_report = 0
-db_max_size = 50
-subj_cache_size = 1549
-obj_cache_size = 8191
-watch_fs = overlay
-trust = file
-integrity = none
-allow_filesystem_mark = 0
-"""
+ROUNDS = common.rounds(7)
+EXECS = common.scaled(4000, 50)
+DISTINCT = common.scaled(200, 10)
+OURS = "execward, backing marks"
+KINDS = ("again", "approved", "first", "dynamic")
 
 
-class Fapolicyd:
-    """Debian's fapolicyd with a configuration of its own, bind-mounted in our namespace."""
+class Bench:
+    def __init__(self, arena):
+        self.arena = arena
+        self.static = arena.copies(QUICK, "quick", DISTINCT)
+        arena.add_host_program("/bin/true")
+        self.dynamic = arena.copies("/bin/true", "dynamic", DISTINCT + 1)
 
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="execward-fapolicyd-", dir="/var/tmp")
-        os.mkdir(self.dir + "/rules.d")
-        os.mkdir(self.dir + "/trust.d")
-        for name, text in (("fapolicyd.conf", CONFIG), ("rules.d/10-allow.rules", RULES),
-                           ("compiled.rules", RULES), ("fapolicyd.trust", "")):
-            with open(os.path.join(self.dir, name), "w", encoding="ascii") as file:
-                file.write(text)
-        fslib.run("mount", "--bind", self.dir, "/etc/fapolicyd")
-        self.process = subprocess.Popen(["timeout", "--foreground", "-s", "KILL", "120", "fapolicyd",
-                                         "--debug-deny"], stderr=subprocess.PIPE)
-        seen = b""
-        while b"Starting to listen for events" not in seen:
-            line = self.process.stderr.readline()
-            assert line, "fapolicyd does not start: " + seen.decode()
-            seen += line
-
-    def stop(self):
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
-            for pid in f.read().split():
-                os.kill(int(pid), 15)
-        self.process.stderr.read()
-        self.process.wait(timeout=30)
-        fslib.run("umount", "/etc/fapolicyd")
-        shutil.rmtree(self.dir)
+    def measure(self, _name, make):
+        """Of one round: nanoseconds of each exec by kind, and the events of those that repeat."""
+        with self.arena.overlay() as overlay:
+            with open(QUICK, "rb") as file:
+                overlay.drop("/tmp/dropped", file.read() + b"dropped")
+            with guarded(make) as guard:
+                approve(guard, [digest_of(overlay.path("/tmp/dropped"))])
+                # The loader, libc and execbench itself are known then, and the approval is in force.
+                execute(overlay, ["/bin/quick", self.dynamic[-1]], 50)
+                found = {"first": execute(overlay, self.static)[1],
+                         "dynamic": execute(overlay, self.dynamic[:-1])[1]}
+                for kind, program in (("again", "/bin/quick"), ("approved", "/tmp/dropped")):
+                    before = events_of(guard)
+                    found[kind] = execute(overlay, [program], EXECS)[1]
+                    found[kind + " events"] = None if guard is None or before is None \
+                        else events_of(guard) - before
+        return found
 
 
-def measure(overlay, count, programs):
-    result = overlay.exec("/bin/execbench", str(count), *programs, timeout=120)
-    assert result.code == 0, result
-    return [int(line) for line in result.output.split()]
-
-
-def p99(values):
-    return sorted(values)[int(len(values) * 0.99)]
-
-
-def figures(values):
-    return {"median_us": round(statistics.median(values) / 1000, 1), "p99_us": round(p99(values) / 1000, 1),
-            "n": len(values)}
-
-
-def run_round(fs, image, distinct, start, results):
-    overlay = fslib.Overlay(fs, image)
-    try:
-        guard = start() if start else None
-        if hasattr(guard, "rescan"):
-            guard.rescan()
-        measure(overlay, 50, ["/bin/quick"])
-        results.setdefault("first", []).extend(measure(overlay, DISTINCT, distinct))
-        results.setdefault("again", []).extend(measure(overlay, EXECS, ["/bin/quick"]))
-        if guard:
-            guard.stop()
-    finally:
-        overlay.close()
+def report(found, result):
+    ratios = {}
+    for name, measured in found.items():
+        row = {kind: microseconds(flat(r[kind] for r in measured)) for kind in KINDS}
+        ratios[name] = {kind: ratio([r[kind] for r in measured], [r[kind] for r in found["unguarded"]])
+                        for kind in KINDS}
+        row["ratio"] = ratios[name]
+        for kind in ("again", "approved"):
+            row[f"{kind}_events"] = [r[kind + " events"] for r in measured]
+        result.row(name, row)
+    texts = {"again": ("program of the image, again", "<= 1.01"), "approved": ("approved drop, again", None),
+             "first": ("static program of the image, first exec", "<= 1.06"),
+             "dynamic": ("dynamic program of the image, first exec", "<= 1.06")}
+    for name in (n for n in found if n.startswith("execward")):
+        of_peer = {kind: fapolicyd_of({n: r[kind] for n, r in ratios.items()}) for kind in KINDS}
+        for kind, (text, wanted) in texts.items():
+            result.figure(f"{text}, {name.split(', ')[1]}", ratios[name][kind], "x",
+                          wanted if name == OURS else None, of_peer[kind])
+    for kind, text, limit in (("again", "program of the image", 0), ("approved", "approved drop", 1)):
+        worst = max(r[kind + " events"] for r in found[OURS])
+        result.figure(f"events of {EXECS:,} execs, {text}, backing marks", worst, "", f"<= {limit}")
+    result.chart("guarded / unguarded, median", list(KINDS),
+                 {name: [r[kind]["value"] for kind in KINDS] for name, r in ratios.items()
+                  if name != "unguarded"}, limit=1)
 
 
 def main():
-    fslib.enter_namespace()
-    fs = fslib.LoopFs()
-    image = imagelib.make(fs.path("image"))
-    for name in ("execbench", "quick"):
-        shutil.copy(os.path.join(HELPERS, name), image + "/bin")
-    distinct = []
-    for number in range(DISTINCT):
-        shutil.copy(os.path.join(HELPERS, "quick"), f"{image}/bin/quick{number}")
-        distinct.append(f"/bin/quick{number}")
-    guards = {"unguarded": None,
-              "execward backing": lambda: Daemon(storage=[fs.mount], marks="backing"),
-              "execward overlay": lambda: Daemon(storage=[fs.mount], marks="overlay")}
-    if shutil.which("fapolicyd"):
-        guards["fapolicyd"] = Fapolicyd
-    results = {name: {} for name in guards}
-    try:
-        for number in range(ROUNDS):
-            for name, start in guards.items():
-                run_round(fs, image, distinct, start, results[name])
-            print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
-    finally:
-        fs.close()
-    report(results)
-
-
-def report(results):
-    summary = {}
-    base = results["unguarded"]
-    print(f"{'':18} {'again: median':>14} {'p99':>9} {'ratio':>7}   {'first: median':>14} {'p99':>9} {'ratio':>7}")
-    for name, result in results.items():
-        again, first = figures(result["again"]), figures(result["first"])
-        ratio = statistics.median(result["again"]) / statistics.median(base["again"])
-        ratio_first = statistics.median(result["first"]) / statistics.median(base["first"])
-        summary[name] = {"again": again, "first": first, "ratio_again": round(ratio, 3),
-                         "ratio_first": round(ratio_first, 3)}
-        print(f"{name:18} {again['median_us']:>11} us {again['p99_us']:>6} us {ratio:>7.3f}   "
-              f"{first['median_us']:>11} us {first['p99_us']:>6} us {ratio_first:>7.3f}")
-    print(json.dumps(summary, sort_keys=True))
+    result = Result("exec", "What an exec costs in an overlay", ROUNDS)
+    with Arena() as arena:
+        bench = Bench(arena)
+        report(interleave(ROUNDS, guards(arena), bench.measure), result)
+    result.finish()
 
 
 if __name__ == "__main__":
-    main()
+    common.main(main)

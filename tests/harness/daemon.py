@@ -14,12 +14,12 @@ BUILD = os.path.join(ROOT, os.environ.get("EXECWARD_BUILD", "build/dev"))
 EXECWARDD = os.path.join(BUILD, "daemon/execwardd")
 EXECWARD = os.path.join(BUILD, "tools/execward")
 HELPERS = os.path.join(BUILD, "helpers")
-DEADLINE = 300  # seconds a daemon may live
+DEADLINE = 300  # seconds a daemon may live, unless a test asks for more
 
 
 class Daemon:
     def __init__(self, storage=(), marks="auto", mode="enforce", extra="", ready=True, rules="",
-                 env=None, prefix=(), state_mode=0o700, guard_extra=""):
+                 env=None, prefix=(), state_mode=0o700, guard_extra="", deadline=DEADLINE):
         self.dir = tempfile.mkdtemp(prefix="execward-", dir="/var/tmp")
         self.state = os.path.join(self.dir, "state")
         self.runtime = os.path.join(self.dir, "run")
@@ -30,7 +30,7 @@ class Daemon:
         os.chmod(self.state, state_mode)
         self.settings = dict(storage=list(storage), marks=marks, mode=mode, extra=extra, rules=rules,
                              guard_extra=guard_extra)
-        self.env, self.prefix = env, list(prefix)
+        self.env, self.prefix, self.deadline = env, list(prefix), deadline
         self.process = None
         self.write_config()
         if ready:
@@ -56,7 +56,7 @@ class Daemon:
         with open(self.log, "ab") as log:
             # timeout(1) is the parent that kills it; --foreground keeps our signals simple.
             self.process = subprocess.Popen(
-                ["timeout", "--foreground", "-s", "KILL", str(DEADLINE), *self.prefix,
+                ["timeout", "--foreground", "-s", "KILL", str(self.deadline), *self.prefix,
                  EXECWARDD, "--config", self.config], stderr=log, stdout=log,
                 stdin=subprocess.DEVNULL, env=env)
 

@@ -51,7 +51,7 @@ class Overlay:
 
     count = 0
 
-    def __init__(self, fs, image, lowers=None, options="", name=None):
+    def __init__(self, fs, image, lowers=None, options="", name=None, proc=True):
         Overlay.count += 1
         self.base = fs.path(name or f"overlay{Overlay.count}")
         os.mkdir(self.base)
@@ -64,8 +64,9 @@ class Overlay:
             ":".join(escape(low) for low in self.lowers), escape(self.upper), escape(self.work))
         run("mount", "-t", "overlay", "overlay", "-o",
             mount_options + ("," + options if options else ""), self.merged)
-        os.makedirs(self.path("/proc"), exist_ok=True)
-        run("mount", "-t", "proc", "proc", self.path("/proc"))
+        if proc:
+            os.makedirs(self.path("/proc"), exist_ok=True)
+            run("mount", "-t", "proc", "proc", self.path("/proc"))
 
     def path(self, inside):
         return self.merged + inside

@@ -1,7 +1,7 @@
 /*
- * Rows 9 and 10: race write|mmap|rename TARGET TRIES ATTACKERS PACE_US. Attackers change the word
- * in TARGET between GOOD (approved) and EVIL, each in its own way, while it is executed TRIES
- * times. Prints how often each content ran, and how often it did not run.
+ * Rows 9 and 10: race write|nonblock|mmap|rename TARGET TRIES ATTACKERS PACE_US. Attackers change
+ * the word in TARGET between GOOD (approved) and EVIL, each in its own way, while it is executed
+ * TRIES times. Prints how often each content ran, and how often it did not run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,10 +56,11 @@ static void pace(const struct target *t)
 		nanosleep(&time, NULL);
 }
 
-static void attack_write(const struct target *t)
+/* A writer that waits for a lease counts as a writer; one that does not wait comes again. */
+static void attack_open(const struct target *t, int flags)
 {
 	for (unsigned int i = 0;; i++, pace(t)) {
-		int fd = open(t->path, O_WRONLY | (i % 3 ? 0 : O_NONBLOCK));
+		int fd = open(t->path, O_WRONLY | (i % 3 ? flags : O_NONBLOCK));
 
 		if (fd < 0)
 			continue;
@@ -67,6 +68,16 @@ static void attack_write(const struct target *t)
 			_exit(2);
 		close(fd);
 	}
+}
+
+static void attack_write(const struct target *t)
+{
+	attack_open(t, 0);
+}
+
+static void attack_nonblock(const struct target *t)
+{
+	attack_open(t, O_NONBLOCK);
 }
 
 /* The descriptor is closed: only the mapping is left to write through. */
@@ -143,7 +154,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(const struct target *t);
-	} attacks[] = {{"write", attack_write}, {"mmap", attack_mmap}, {"rename", attack_rename}};
+	} attacks[] = {{"write", attack_write}, {"nonblock", attack_nonblock},
+	        {"mmap", attack_mmap}, {"rename", attack_rename}};
 	long counts[N_OUTCOMES] = {0};
 	struct target target;
 	pid_t pids[64];

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import archives
+import benchmarks
 import includes
 import layout
 import manpages
@@ -23,7 +24,8 @@ import words
 from tree import Tree
 
 RULES = {rule.NAME: rule for module in (
-    archives, includes, layout, manpages, package, scripts, sizes, units, words) for rule in module.RULES}
+    archives, benchmarks, includes, layout, manpages, package, scripts, sizes, units,
+    words) for rule in module.RULES}
 
 
 def lay(files, rule):
