@@ -303,7 +303,8 @@ static void report(struct recorder *r, const struct record *record, struct drop_
 	}
 	emit(r, line, is_critical(record->decision.verdict));
 	id = store_event_of(r, record, uid, drop, line);
-	windows_open(r->windows, record, alert, id);
+	windows_open(r->windows, record, line, id);
+	json_decref(alert);
 }
 
 static void write_exec(struct recorder *r, const struct record *record)
@@ -344,17 +345,14 @@ static void write_record(struct recorder *r, const struct record *record)
 static void store_window(const struct window_state *state, void *userdata)
 {
 	struct recorder *r = userdata;
-	_cleanup_free_ char *line = alert_to_line(state->alert);
 
-	if (!line)
-		return;
 	if (state->event_row != 0)
 		(void)stored(r,
-		        store_event_update(
-		                r->store, state->event_row, state->count, state->last_ns, line),
+		        store_event_update(r->store, state->event_row, state->count, state->last_ns,
+		                state->line),
 		        "count of an event");
 	if (state->closing)
-		emit(r, line, is_critical(state->verdict));
+		emit(r, state->line, is_critical(state->verdict));
 }
 
 static void prune(struct recorder *r, const struct config *config)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define RECORDER_QUEUE_MAX   65536u /* records waiting */
-#define RECORDER_WINDOWS_MAX 4096u  /* programs whose repeats are counted at a time */
+#define RECORDER_WINDOWS_MAX 2048u  /* programs whose repeats are counted at a time */
 
 struct recorder;
 

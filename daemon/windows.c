@@ -4,7 +4,10 @@
  */
 #include "daemon/windows.h"
 
+#include "core/alert.h"
+
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +24,7 @@ struct window_key {
 
 struct window {
 	struct window_key key;
-	json_t *alert;
+	char *line; /* as text: 2 KiB, where the object is 17 */
 	int64_t event_row;
 	uint64_t count;
 	int64_t last_ns, end_ns;
@@ -53,7 +56,7 @@ static void window_remove(struct windows *w, struct window *window)
 {
 	HASH_DEL(w->items, window);
 	w->n_dirty -= window->dirty;
-	json_decref(window->alert);
+	free(window->line);
 	free(window);
 }
 
@@ -135,21 +138,30 @@ bool windows_count(struct windows *w, const struct record *record, int64_t windo
 	return true;
 }
 
-void windows_open(struct windows *w, const struct record *record, json_t *alert, int64_t event_row)
+/* One without repeats has nothing left to say; another is closed by the next flush. */
+static void end_oldest(struct windows *w)
+{
+	if (w->items->dirty || w->items->count > 1)
+		w->items->end_ns = 0;
+	else
+		window_remove(w, w->items);
+}
+
+void windows_open(
+        struct windows *w, const struct record *record, const char *line, int64_t event_row)
 {
 	struct window *window = find(w, record);
 
 	if (window)
 		window->end_ns = 0; /* ended, not flushed yet: the next flush closes it */
 	window = window ? NULL : calloc(1, sizeof(*window));
-	if (!window) {
-		json_decref(alert);
+	if (!window || !(window->line = strdup(line))) {
+		free(window);
 		return;
 	}
 	if (HASH_COUNT(w->items) >= w->max)
-		w->items->end_ns = 0;
+		end_oldest(w);
 	window->key = key_of(record);
-	window->alert = alert;
 	window->event_row = event_row;
 	window->count = 1;
 	window->last_pid = record->facts.process.pid;
@@ -159,12 +171,20 @@ void windows_open(struct windows *w, const struct record *record, json_t *alert,
 	HASH_ADD(hh, w->items, key, sizeof(window->key), window);
 }
 
-static void bring_up_to_date(const struct window *window)
+static void bring_up_to_date(struct window *window)
 {
-	json_t *fields = json_object_get(window->alert, "output_fields");
+	json_t *alert = json_loads(window->line, 0, NULL);
+	json_t *fields = json_object_get(alert, "output_fields");
+	char *line;
 
 	json_object_set_new(fields, "execward.count", json_integer((json_int_t)window->count));
 	json_object_set_new(fields, "execward.last_ns", json_integer((json_int_t)window->last_ns));
+	line = fields ? alert_to_line(alert) : NULL;
+	json_decref(alert);
+	if (!line)
+		return; /* without memory: the count before */
+	free(window->line);
+	window->line = line;
 }
 
 void windows_flush(struct windows *w, int64_t now_ns,
@@ -176,7 +196,6 @@ void windows_flush(struct windows *w, int64_t now_ns,
 	{
 		bool over = window->end_ns <= now_ns;
 		struct window_state state = {
-		        .alert = window->alert,
 		        .event_row = window->event_row,
 		        .count = window->count,
 		        .last_ns = window->last_ns,
@@ -186,6 +205,7 @@ void windows_flush(struct windows *w, int64_t now_ns,
 
 		if (window->dirty || state.closing) {
 			bring_up_to_date(window);
+			state.line = window->line;
 			fn(&state, userdata);
 		}
 		w->n_dirty -= window->dirty;

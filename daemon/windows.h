@@ -6,25 +6,24 @@
 
 #include "daemon/record.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct windows;
 
-/* @max windows at a time: past it the oldest is closed early. */
+/* @max windows at a time: past it the oldest ends early. */
 int windows_new(size_t max, struct windows **ret_windows);
 void windows_free(struct windows *windows);
 
 /* True when @record repeats one that is in its window: it is counted there. */
 bool windows_count(struct windows *windows, const struct record *record, int64_t window_ns);
-/* Opens a window for a record that was reported just now. @alert is taken. */
+/* Opens a window for a record that was reported just now as @line. */
 void windows_open(
-        struct windows *windows, const struct record *record, json_t *alert, int64_t event_row);
+        struct windows *windows, const struct record *record, const char *line, int64_t event_row);
 
 struct window_state {
-	const json_t *alert; /* with its count brought up to date; borrowed */
-	int64_t event_row;   /* 0 when it could not be stored */
+	const char *line;  /* the alert with its count brought up to date; borrowed */
+	int64_t event_row; /* 0 when it could not be stored */
 	uint64_t count;
 	int64_t last_ns;
 	enum verdict verdict;

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BUSY_TIMEOUT_MS 5000
+#define WAL_PAUSE_MS    10 /* between two tries to change the journal's mode */
 
 DEFINE_FREEP(store, store_free)
 
@@ -170,7 +172,7 @@ static int connect(struct store *store, const char *path, enum store_access acce
 }
 
 /* On a filesystem without shared memory SQLite keeps another mode, in which readers block. */
-static int use_wal(struct store *store)
+static int try_wal(struct store *store)
 {
 	_cleanup_(statement_donep) sqlite3_stmt *statement = NULL;
 	int r = store_prepare_once(store, "PRAGMA journal_mode = WAL", &statement);
@@ -183,6 +185,20 @@ static int use_wal(struct store *store)
 		return store_result(store, code) ?: -EIO;
 	return strcmp((const char *)sqlite3_column_text(statement, 0) ?: "", "wal") ? -EOPNOTSUPP
 	                                                                            : 0;
+}
+
+/* The change of mode needs the file alone, and SQLite does not wait for that by itself. */
+static int use_wal(struct store *store)
+{
+	const struct timespec pause = {.tv_nsec = WAL_PAUSE_MS * 1000000L};
+	int r = try_wal(store);
+
+	for (int waited_ms = 0; r == STORE_E_BUSY && waited_ms < BUSY_TIMEOUT_MS;
+	        waited_ms += WAL_PAUSE_MS) {
+		nanosleep(&pause, NULL);
+		r = try_wal(store);
+	}
+	return r;
 }
 
 /* Ids of a query may be sorted in memory: no temporary file of a container's names elsewhere. */
