@@ -25,6 +25,7 @@ struct exec_request {
 	struct exec_request *next, **link; /* in the registry, under its lock */
 
 	enum phase phase;
+	bool loader; /* a dynamic loader of the image */
 	struct probe_result probe;
 	struct exec_facts facts;
 	struct hashing self, other;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "daemon/loader.h"
 #include "daemon/lookup.h"
 #include "daemon/naming.h"
 #include "daemon/task.h"
@@ -109,6 +110,24 @@ static void take_probe(struct exec_request *request)
 	take_container(request);
 }
 
+/* A loader of the image: what is it opened for? */
+static void take_form(struct exec_request *request)
+{
+	struct exec_facts *f = &request->facts;
+	char *name = NULL;
+
+	request->loader = f->origin == ORIGIN_IMAGE && !request->probe.by_overlay &&
+	                  loader_is_one(request->fd);
+	if (!request->loader)
+		return;
+	f->form = loader_form(request->pid, volumes_memory(exec_context(request)->probe.volumes),
+	        &f->identity, &name);
+	if (name) {
+		free(f->path);
+		f->path = name;
+	}
+}
+
 static void take_kind(struct exec_request *request)
 {
 	uint8_t head[4];
@@ -160,6 +179,7 @@ static enum pool_step step_probe(struct exec_request *request)
 		p->origin = ORIGIN_UNKNOWN;
 	}
 	take_probe(request);
+	take_form(request);
 	if (policy_is_settled_without_digest(
 	            &request->facts, ruling_denylist_empty(request->ruling)))
 		return enter(request, PHASE_DECIDE);
@@ -280,13 +300,19 @@ static bool copies_may_matter(const struct exec_request *request, const struct p
 	       !request->candidates;
 }
 
+/* What enters a learned list, or is reported, needs its facts; a plain allow does not. */
+static bool is_quiet(const struct policy_decision *decision)
+{
+	return decision->verdict == VERDICT_ALLOW && decision->reason != REASON_LEARNING &&
+	       decision->reason != REASON_LOADER && decision->reason != REASON_MEMFD;
+}
+
 static void request_record(struct exec_request *request)
 {
 	const struct verdicts_context *c = exec_context(request);
 	struct record *record;
 
-	if (request->decision.verdict == VERDICT_ALLOW &&
-	        request->decision.reason != REASON_LEARNING && request->fault == FAULT_NONE)
+	if (is_quiet(&request->decision) && request->fault == FAULT_NONE)
 		return;
 	record = record_new(RECORD_EXEC);
 	if (!record) {
@@ -310,12 +336,6 @@ static enum pool_step finish(struct exec_request *request)
 	recorder_unreserve(recorder);
 	exec_request_unref(request);
 	return POOL_DONE;
-}
-
-/* What enters a learned list, or is reported, needs its facts; a plain allow does not. */
-static bool is_quiet(const struct policy_decision *decision)
-{
-	return decision->verdict == VERDICT_ALLOW && decision->reason != REASON_LEARNING;
 }
 
 /* What an upper file's own content vouches for: the same for whoever executes it. */
@@ -342,17 +362,25 @@ static int64_t vouched_until(const struct exec_request *request)
 	        f->has_container ? &f->container : NULL, clock_realtime_ns());
 }
 
+/* A loader that is remembered shows nothing more: not one that has just shown something. */
+static bool asks_again(const struct exec_request *request)
+{
+	return request->loader && (ruling_config(request->ruling)->guard_loaders ||
+	                                  request->facts.form == EXEC_FORM_LOADER ||
+	                                  request->facts.form == EXEC_FORM_MEMFD);
+}
+
 /* Real inodes only: what a mark on an overlay's inode would miss, a lease does not see. */
 static void remember_in_kernel(struct exec_request *request)
 {
 	const struct verdicts_context *c = exec_context(request);
 	struct ruling *now;
 
-	if (request->probe.by_overlay || !request->facts.has_digest)
+	if (request->probe.by_overlay)
 		return;
 	now = rulings_hold(c->rulings);
 	/* Another ruling may deny what this one allowed. */
-	if (now == request->ruling && request->facts.origin == ORIGIN_IMAGE)
+	if (now == request->ruling && request->facts.origin == ORIGIN_IMAGE && !asks_again(request))
 		fan_groups_remember(c->groups, request->fd);
 	else if (now == request->ruling && request->self.leased && request->probe.upper &&
 	         request->probe.overlay && is_by_content(&request->decision))

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +214,20 @@ int task_read_writer(
 /*
  * The new program's arguments.
  */
-static int read_argv_address(pid_t pid, uint64_t *ret_argv)
+static ssize_t read_memory(pid_t pid, uint64_t address, void *buffer, size_t size)
+{
+	struct iovec local = {.iov_base = buffer, .iov_len = size};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+
+	return process_vm_readv(pid, &local, 1, &remote, 1, 0);
+}
+
+struct exec_call {
+	int dirfd; /* of execveat; -1 */
+	uint64_t path, argv;
+};
+
+static int read_exec_call(pid_t pid, struct exec_call *ret)
 {
 	_cleanup_free_ char *text = read_text(pid, "syscall", PROC_SMALL_MAX, NULL);
 	uint64_t args[6];
@@ -224,18 +238,13 @@ static int read_argv_address(pid_t pid, uint64_t *ret_argv)
 	                     " 0x%" SCNx64 " 0x%" SCNx64,
 	                     &nr, &args[0], &args[1], &args[2], &args[3], &args[4], &args[5]) != 7)
 		return -ENODATA;
-	if (nr != NR_EXECVE && nr != NR_EXECVEAT)
+	if (nr == NR_EXECVE)
+		*ret = (struct exec_call){.dirfd = -1, .path = args[0], .argv = args[1]};
+	else if (nr == NR_EXECVEAT)
+		*ret = (struct exec_call){.dirfd = (int)args[0], .path = args[1], .argv = args[2]};
+	else
 		return -ENODATA; /* a 32-bit task, or a kernel worker */
-	*ret_argv = args[nr == NR_EXECVE ? 1 : 2];
 	return 0;
-}
-
-static ssize_t read_memory(pid_t pid, uint64_t address, void *buffer, size_t size)
-{
-	struct iovec local = {.iov_base = buffer, .iov_len = size};
-	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
-
-	return process_vm_readv(pid, &local, 1, &remote, 1, 0);
 }
 
 /* Appends one argument with its NUL; reads page by page, since the next page may be unmapped. */
@@ -264,23 +273,49 @@ static size_t read_argument(pid_t pid, uint64_t address, char *text, size_t room
 void task_read_exec_args(pid_t pid, char **ret_argv0, char **ret_args)
 {
 	_cleanup_free_ char *text = malloc(TEXT_MAX);
-	uint64_t argv = 0;
+	struct exec_call call = {0};
 	size_t size = 0;
 
 	*ret_argv0 = NULL;
 	*ret_args = NULL;
-	if (!text || read_argv_address(pid, &argv) < 0)
+	if (!text || read_exec_call(pid, &call) < 0)
 		return;
 	for (size_t i = 0; i < TASK_ARGS_MAX && size < TEXT_MAX; i++) {
 		uint64_t address = 0;
 
-		if (read_memory(pid, argv + i * sizeof(address), &address, sizeof(address)) !=
+		if (read_memory(pid, call.argv + i * sizeof(address), &address, sizeof(address)) !=
 		                (ssize_t)sizeof(address) ||
 		        !address)
 			break;
 		size += read_argument(pid, address, text + size, TEXT_MAX - size);
 	}
 	split_args(text, size, ret_argv0, ret_args);
+}
+
+void task_exec_done(struct task_exec *exec)
+{
+	free(exec->path);
+	*exec = (struct task_exec){0};
+}
+
+int task_read_exec(pid_t pid, struct task_exec *ret_exec)
+{
+	_cleanup_free_ char *path = malloc(PATH_MAX);
+	struct exec_call call = {0};
+	size_t size;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = read_exec_call(pid, &call);
+	if (r < 0)
+		return r;
+	size = read_argument(pid, call.path, path, PATH_MAX);
+	if (size == 0 || path[size - 1])
+		return -ENODATA;
+	ret_exec->dirfd = call.dirfd;
+	ret_exec->path = TAKE_PTR(path);
+	return 0;
 }
 
 enum cgroup_result task_cgroup(pid_t pid, struct cgroup_container *ret_container)

@@ -36,6 +36,17 @@ int task_read_writer(
  */
 void task_read_exec_args(pid_t pid, char **ret_argv0, char **ret_args);
 
+/* What the execve(2) or execveat(2) that @pid waits in names. Reads memory (TASK_MEMORY_READ only).
+ */
+struct task_exec {
+	int dirfd;  /* of execveat; -1 */
+	char *path; /* may be empty: dirfd itself */
+};
+
+void task_exec_done(struct task_exec *exec);
+/* 0, or -errno when it waits in nothing that can be read. */
+int task_read_exec(pid_t pid, struct task_exec *ret_exec);
+
 /* The container that the task's cgroup claims. */
 enum cgroup_result task_cgroup(pid_t pid, struct cgroup_container *ret_container);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "daemon/exec_request.h"
+#include "daemon/loader.h"
 #include "daemon/threads.h"
 
 #include <errno.h>
@@ -81,6 +82,9 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 		ruling_decide(ruling, &input, &decision);
 		settled = decision.verdict == VERDICT_ALLOW;
 	}
+	/* A loader may be all that shows of a program: the pool asks the task. */
+	settled = settled &&
+	          (probe.origin != ORIGIN_IMAGE || probe.by_overlay || !loader_is_one(event->fd));
 	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
 		faults_count(v->context.faults, FAULT_REPLY);
 	/* A program of the image, by its real inode: the kernel need not ask again. */

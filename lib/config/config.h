@@ -52,6 +52,7 @@ struct config {
 	size_t n_storage;
 	bool guard_containers; /* true */
 	bool guard_volumes;    /* true */
+	bool guard_loaders;    /* false: asked about until the kernel remembers them */
 	bool guard_libraries;  /* false */
 	struct config_path *paths;
 	size_t n_paths;

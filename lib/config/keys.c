@@ -153,6 +153,7 @@ static const struct key guard_keys[] = {
         {"storage", KEY_LIST, LIST(storage), PATHS},
         {"containers", KEY_BOOL, AT(guard_containers), .fallback = "true"},
         {"volumes", KEY_BOOL, AT(guard_volumes), .fallback = "true"},
+        {"loaders", KEY_BOOL, AT(guard_loaders), .fallback = "false"},
         {"libraries", KEY_BOOL, AT(guard_libraries), .fallback = "false"},
         {"paths", KEY_LIST, LIST(paths), .max = CONFIG_LIST_MAX, .record = &guarded_record},
 };

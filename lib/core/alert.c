@@ -254,6 +254,11 @@ static const struct rule_row denylist_row = {
         "Execute denylisted program", "Executing a program that is on the denylist"};
 static const struct rule_row other_image_row = {"Execute program of another image in container",
         "Executing a program that belongs to another image"};
+static const struct rule_row loader_row = {"Execute program through dynamic loader in container",
+        "Executing the image's dynamic loader as a program"};
+/* The name is that of Falco's rule. */
+static const struct rule_row memfd_row = {
+        "Fileless execution via memfd_create", "Executing a program from memory"};
 static const struct rule_row known_row = {
         "Execute known program", "Executing a program that is vouched for"};
 static const struct rule_row origin_rows[_ORIGIN_MAX] = {
@@ -279,6 +284,10 @@ static const struct rule_row *rule_of(const struct alert_input *in)
 		return &fault_row;
 	if (in->decision->reason == REASON_DENYLISTED)
 		return &denylist_row;
+	if (in->decision->reason == REASON_LOADER)
+		return &loader_row;
+	if (in->decision->reason == REASON_MEMFD)
+		return &memfd_row;
 	if (f->origin == ORIGIN_VOLUME && f->other_image)
 		return &other_image_row;
 	if (origin >= _ORIGIN_MAX)
@@ -291,6 +300,10 @@ static const char *priority_of(const struct alert_input *in)
 {
 	if (in->decision->reason == REASON_FAULT)
 		return "Error";
+	if (in->decision->reason == REASON_MEMFD)
+		return "Critical";
+	if (in->decision->reason == REASON_LOADER)
+		return "Warning";
 	return in->decision->verdict == VERDICT_ALLOW ? "Notice" : "Critical";
 }
 

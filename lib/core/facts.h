@@ -85,6 +85,14 @@ struct drop_info {
 
 void drop_info_done(struct drop_info *drop);
 
+/* What a dynamic loader was opened for. */
+enum exec_form {
+	EXEC_FORM_UNKNOWN = 0, /* no loader, or it could not be told */
+	EXEC_FORM_PROGRAM,     /* a program that has it as interpreter */
+	EXEC_FORM_LOADER,      /* itself: ld.so PROGRAM */
+	EXEC_FORM_MEMFD,       /* a program in a memfd */
+};
+
 /* One exec. */
 struct exec_facts {
 	int64_t time_ns; /* CLOCK_REALTIME, when the event was read */
@@ -93,6 +101,7 @@ struct exec_facts {
 	bool upper;       /* its real inode lies in an upper layer */
 	bool executable;  /* has an x bit, which is what lets it run */
 	enum exec_kind kind;
+	enum exec_form form;
 	char *path;      /* in the container; describes only */
 	char *host_path; /* on the host; NULL in overlay mode */
 	struct file_identity identity;

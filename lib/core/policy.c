@@ -112,8 +112,20 @@ static bool may_be_vouched(const struct exec_facts *facts)
 	}
 }
 
+/* The image's own loader, but not for the image's own programs: it runs, and is reported. */
+static bool by_form(const struct policy_input *input, struct policy_decision *d)
+{
+	if (input->facts->form == EXEC_FORM_LOADER)
+		allow(d, REASON_LOADER);
+	else if (input->facts->form == EXEC_FORM_MEMFD)
+		allow(d, REASON_MEMFD);
+	return d->verdict != VERDICT_UNSET;
+}
+
 static bool by_origin(const struct policy_input *input, struct policy_decision *d)
 {
+	if (input->facts->origin == ORIGIN_IMAGE && by_form(input, d))
+		return true;
 	if (input->facts->origin == ORIGIN_IMAGE)
 		allow(d, REASON_IMAGE);
 	else if (input->facts->origin == ORIGIN_COPIED)

@@ -61,6 +61,8 @@ static const char *const reason_names[_REASON_MAX] = {
         [REASON_MUTABLE] = "mutable",
         [REASON_UNGUARDED] = "unguarded",
         [REASON_FAULT] = "fault",
+        [REASON_LOADER] = "loader",
+        [REASON_MEMFD] = "memfd",
 };
 
 static const char *const exec_kind_names[_EXEC_KIND_MAX] = {

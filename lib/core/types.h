@@ -80,6 +80,8 @@ enum reason {
 	REASON_MUTABLE,        /* somebody can still write it */
 	REASON_UNGUARDED,      /* a host process, not ours to decide */
 	REASON_FAULT,          /* no verdict could be reached: on_failure decided */
+	REASON_LOADER,         /* the image's dynamic loader, executed as a program */
+	REASON_MEMFD,          /* the image's dynamic loader, for a program in a memfd */
 	_REASON_MAX,
 };
 

@@ -1,4 +1,4 @@
-"""The root of a small image: busybox and our static helpers, no libc."""
+"""The root of a small image: busybox and our static helpers, and one dynamic program with its libc."""
 import os
 import shutil
 
@@ -16,6 +16,11 @@ def make(path):
         os.symlink("busybox", os.path.join(path, "bin", name))
     for name in ("payload", "attack"):
         shutil.copy(os.path.join(HELPERS, name), os.path.join(path, "bin", name))
+    # What ldd(1) says of /usr/bin/echo, which Debian links with nothing else.
+    for name in ("lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"):
+        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+        shutil.copy(os.path.join("/", name), os.path.join(path, name))
+    shutil.copy("/usr/bin/echo", os.path.join(path, "bin/dynamic"))
     # Programs to be edited, each on its own.
     for name in ("one", "two", "three", "four", "five", "six", "seven", "eight"):
         shutil.copy(os.path.join(HELPERS, "payload"), os.path.join(path, "bin", name))

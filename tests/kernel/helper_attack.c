@@ -97,6 +97,29 @@ static void by_opath(const struct attack *a)
 	exec_fd(open(a->target, O_PATH), a->target);
 }
 
+static int memfd_of(const struct attack *a)
+{
+	int fd = memfd_create("fileless", 0);
+
+	if (fd < 0)
+		setup_failed("memfd");
+	fill(a, fd);
+	return fd;
+}
+
+static void by_memfd(const struct attack *a)
+{
+	exec_fd(memfd_of(a), a->target);
+}
+
+static void by_memfd_path(const struct attack *a)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd_of(a));
+	exec_path(path);
+}
+
 static void by_procfd(const struct attack *a)
 {
 	char path[64];
@@ -371,6 +394,8 @@ static const struct {
         {"execveat", by_execveat},
         {"opath", by_opath},
         {"procfd", by_procfd},
+        {"memfd", by_memfd},
+        {"memfd-path", by_memfd_path},
         {"vfork", by_vfork},
         {"rename", by_rename},
         {"rename-over", by_rename_over},

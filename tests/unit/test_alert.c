@@ -477,6 +477,10 @@ static void test_rules_and_priorities(void **state)
 	                "Error"},
 	        {ORIGIN_DROPPED, REASON_FAULT, VERDICT_ALLOW, false, "Verdict could not be reached",
 	                "Error"},
+	        {ORIGIN_IMAGE, REASON_MEMFD, VERDICT_ALLOW, false,
+	                "Fileless execution via memfd_create", "Critical"},
+	        {ORIGIN_IMAGE, REASON_LOADER, VERDICT_ALLOW, false,
+	                "Execute program through dynamic loader in container", "Warning"},
 	};
 
 	(void)state;

@@ -427,6 +427,41 @@ static void test_nothing_told_is_denied(void **state)
 	assert_int_equal(d.mode, MODE_ENFORCE);
 }
 
+/* What a loader was opened for is news about the image's own loader, and about no other file. */
+static void test_form(void **state)
+{
+	static const struct {
+		enum origin origin;
+		enum exec_form form;
+		unsigned int vouches;
+		enum verdict verdict;
+		enum reason reason;
+	} rows[] = {
+	        {ORIGIN_IMAGE, EXEC_FORM_UNKNOWN, 0, VERDICT_ALLOW, REASON_IMAGE},
+	        {ORIGIN_IMAGE, EXEC_FORM_PROGRAM, 0, VERDICT_ALLOW, REASON_IMAGE},
+	        {ORIGIN_IMAGE, EXEC_FORM_LOADER, 0, VERDICT_ALLOW, REASON_LOADER},
+	        {ORIGIN_IMAGE, EXEC_FORM_MEMFD, 0, VERDICT_ALLOW, REASON_MEMFD},
+	        {ORIGIN_IMAGE, EXEC_FORM_MEMFD, VOUCH_DENYLISTED, VERDICT_DENY, REASON_DENYLISTED},
+	        {ORIGIN_DROPPED, EXEC_FORM_LOADER, 0, VERDICT_DENY, REASON_DROPPED},
+	        {ORIGIN_MODIFIED, EXEC_FORM_MEMFD, 0, VERDICT_DENY, REASON_MODIFIED},
+	        {ORIGIN_MUTABLE, EXEC_FORM_LOADER, 0, VERDICT_DENY, REASON_MUTABLE},
+	        {ORIGIN_UNKNOWN, EXEC_FORM_MEMFD, 0, VERDICT_DENY, REASON_UNKNOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_settings policy = {.mode = MODE_ENFORCE};
+		struct exec_facts f = dropped();
+		struct policy_decision d;
+
+		f.origin = rows[i].origin;
+		f.form = rows[i].form;
+		d = decide(&policy, &f, rows[i].vouches);
+		assert_int_equal(d.verdict, rows[i].verdict);
+		assert_int_equal(d.reason, rows[i].reason);
+	}
+}
+
 static void test_fault(void **state)
 {
 	static const struct {
@@ -519,6 +554,7 @@ int main(void)
 	        cmocka_unit_test(test_match_unknown),
 	        cmocka_unit_test(test_invariants),
 	        cmocka_unit_test(test_nothing_told_is_denied),
+	        cmocka_unit_test(test_form),
 	        cmocka_unit_test(test_fault),
 	        cmocka_unit_test(test_settled_without_digest),
 	        cmocka_unit_test(test_done),
