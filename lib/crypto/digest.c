@@ -6,7 +6,8 @@
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
-#define READ_SIZE (256u * 1024u) /* bytes per pread; larger ones measured no faster */
+#define READ_SIZE                                                                                  \
+	(64u * 1024u) /* bytes per pread: stays in the L2 cache; larger ones measured no faster */
 
 struct digest_stream {
 	EVP_MD_CTX *ctx;

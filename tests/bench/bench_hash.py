@@ -5,6 +5,7 @@ the daemon started, lies in the page cache, and is executed in mode report.
 latency     while an unknown file of 4 GiB is hashed for its verdict: what execs take of a program of the
             image (again, and others for the first time), of an approved drop, and of unknown programs
             of 1 MiB; beside the same before it, and beside an unguarded machine with a process that hashes
+pool        the same files hashed by the daemon's pool alone, under leases, without an exec
 throughput  many unknown files of 1 MiB and of 64 MiB, executed by twice as many processes as there are
             cores, against `openssl speed` on one core times the cores, and on all cores at once
 """
@@ -16,6 +17,7 @@ import time
 import common
 from arena import (QUICK, Arena, approve, digest_of, execbench, execute, execwardd, guarded,
                    write_program, write_tiny)
+from harness.daemon import BUILD
 from common import Result, flat, interleave, microseconds, output_of, p99, spread
 
 ROUNDS = common.rounds(5)
@@ -27,6 +29,7 @@ CHUNKS_MAX = 200  # in a round, while it is hashed; the new programs are made be
 IDLE_CHUNKS = common.scaled(20, 4)
 SIZES = {"1 MiB": (MIB, common.scaled(1024, 16)), "64 MiB": (64 * MIB, common.scaled(32, 2))}
 SPEED_SECONDS = max(1, round(3 * common.SCALE))
+POOLBENCH = os.path.join(BUILD, "helpers/poolbench")
 CORES = len(os.sched_getaffinity(0))
 KINDS = ("again", "first", "approved", "unknown")
 
@@ -140,6 +143,19 @@ def throughput(arena, number):
     return found
 
 
+def pool(arena, _):
+    """MiB a second by size of file, of what the daemon's threads do: no exec, no event, no record."""
+    found = {}
+    for label, (size, count) in SIZES.items():
+        with arena.overlay() as overlay:
+            programs = [overlay.upper + path for path in
+                        write_tiny(overlay.merged, "/tmp/pool", count, 1 << 60, size)]
+            read_all(programs)
+            took = int(output_of(POOLBENCH, str(CORES), *programs))
+        found[label] = size * count / MIB / (took / 1e9)
+    return found
+
+
 def openssl_speed(processes):
     multi = ["-multi", str(processes)] if processes > 1 else []
     text = output_of("openssl", "speed", "-evp", "sha256", "-bytes", str(MIB), "-seconds",
@@ -150,6 +166,7 @@ def openssl_speed(processes):
 def measure_throughput(arena):
     """In turn, so that a machine that drifts drifts for all."""
     subjects = {"execward": lambda number: throughput(arena, number),
+                "pool": lambda number: pool(arena, number),
                 "openssl": lambda _: {"one": openssl_speed(1), "all": openssl_speed(CORES)}}
     numbers = iter(range(1000, 10000))
     return interleave(ROUNDS, subjects, lambda _, subject: subject(next(numbers)))
@@ -159,8 +176,13 @@ def report_throughput(found, result):
     pairs = list(zip(found["execward"], found["openssl"], strict=True))
     result.row("throughput", {
         **{label: spread([r[label] for r in found["execward"]], 0) for label in SIZES},
+        **{f"pool, {label}": spread([r[label] for r in found["pool"]], 0) for label in SIZES},
         "openssl speed, one core": spread([r["one"] for r in found["openssl"]], 0),
         "openssl speed, all cores at once": spread([r["all"] for r in found["openssl"]], 0)})
+    for label in SIZES:
+        result.figure(f"digest pool, files of {label}, MiB/s / openssl speed -multi {CORES}",
+                      spread([ours[label] / peer["all"] for ours, peer in
+                              zip(found["pool"], found["openssl"], strict=True)]), "x", ">= 0.9")
     for label in SIZES:
         at_once = spread([r["all"] / (r["one"] * CORES) for r in found["openssl"]])
         result.figure(f"unknown files of {label}, MiB/s / (openssl speed x {CORES} cores)",
