@@ -1,5 +1,6 @@
 """A program of the image costs one event: the kernel remembers, until a digest is denied."""
 import hashlib
+import os
 import time
 
 import pytest
@@ -144,3 +145,33 @@ def test_a_denylist_does_not_make_the_image_slow(overlay, start):
     for _ in range(100):
         assert overlay.exec("/bin/one").ran
     assert daemon.status()["events_total"] == before
+
+
+@pytest.mark.parametrize("change", ["reload", "mode", "deny"])
+def test_what_could_deny_makes_the_kernel_forget(overlay, start, change):
+    daemon = start(marks="backing")
+    approved(overlay, daemon, "/tmp/known", change.encode())
+    assert daemon.status()["leases"] == 1
+    if change == "reload":
+        assert daemon.ask({"request": "reload"})["ok"]
+    elif change == "mode":
+        daemon.tool("mode", "report")
+    else:
+        assert daemon.ask({"request": "approve", "sha256": "1" * 64, "deny": True, "reason": "t"})["ok"]
+    assert daemon.status()["leases"] == 0
+    before = daemon.status()["events_total"]
+    assert overlay.exec("/tmp/known").ran
+    assert daemon.status()["events_total"] == before + 1
+    assert daemon.status()["leases"] == 1
+
+
+def test_a_copied_program_is_remembered_too(overlay, start):
+    daemon = start(marks="backing")
+    os.chmod(overlay.path("/bin/one"), 0o711)  # copied up, the same content
+    assert overlay.exec("/bin/one").ran
+    before = daemon.status()["events_total"]
+    for _ in range(20):
+        assert overlay.exec("/bin/one").ran
+    assert daemon.status()["events_total"] == before
+    assert not overlay.attack("edit-mmap", "/bin/one").ran
+    assert daemon.event("/bin/one")["execward.reason"] == "modified"
