@@ -253,6 +253,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	if (r == 0)
 		r = creations_new(&creations, &e->creations);
 	e->verdicts_context = (struct verdicts_context){
+	        .real_events = kernel_has(&e->kernel, KERNEL_BACKING_EVENTS),
 	        .groups = &e->groups,
 	        .rulings = e->rulings,
 	        .probe = probe,

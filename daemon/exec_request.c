@@ -116,7 +116,8 @@ static void take_form(struct exec_request *request)
 	struct exec_facts *f = &request->facts;
 	char *name = NULL;
 
-	request->loader = f->origin == ORIGIN_IMAGE && !request->probe.by_overlay &&
+	request->loader = f->origin == ORIGIN_IMAGE &&
+	                  !(request->probe.by_overlay && exec_context(request)->real_events) &&
 	                  loader_is_one(request->fd);
 	if (!request->loader)
 		return;

@@ -31,8 +31,8 @@ static const struct kernel_feature_row rows[_KERNEL_FEATURE_MAX] = {
                 "each overlay is marked as it appears: its first execs may come before its mark",
                 "Linux 6.5 or later", {1, 2, 5, 25}},
         [KERNEL_OVERLAY_HANDLES] = {"overlay_handles", "6.6",
-                "overlay marks cannot tell the origin of a file by its handle: unknown, never "
-                "trusted",
+                "overlay marks look for the origin of a file by its path: without a name it is "
+                "unknown, never trusted",
                 "Linux 6.6 or later", {4}},
         [KERNEL_MOUNT_IGNORE] = {"mount_ignore", "6.0",
                 "execs of the host on the storage filesystem are asked about, and allowed",

@@ -9,11 +9,14 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#define LOOKUP_XINO_BITS                                                                           \
+	16u /* overlayfs takes one for the upper and log2 of the layers' filesystems */
 #define PASSWD_SIZE_MAX 65536u /* bytes that are read of a container's /etc/passwd */
 
 int lookup_open(const struct layer *layer, const char *path)
@@ -100,35 +103,61 @@ char *lookup_user(const struct overlay *overlay, int64_t uid)
 	return n > 0 ? passwd_find(text, (size_t)n, uid) : NULL;
 }
 
-static enum lookup_result lookup_tail(const struct overlay *overlay, const char *path,
+/*
+ * Times are told in clock ticks, so that two files can share them all: the number of an inode that
+ * was never copied up must be the same, too. Its highest bits may tell the layer (xino=on).
+ */
+bool lookup_same_number(uint64_t a, uint64_t b)
+{
+	return (a ^ b) << LOOKUP_XINO_BITS == 0;
+}
+
+static int open_lower_same(
+        const struct layer *layer, const char *path, const struct file_identity *identity)
+{
+	_cleanup_close_ int fd = open_same(layer, path, identity);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !lookup_same_number(st.st_ino, identity->ino))
+		return -1;
+	return TAKE_FD(fd);
+}
+
+static enum lookup_result lookup_one(const struct overlay *overlay, const char *path,
         const struct file_identity *identity, struct lookup *lookup)
 {
-	lookup->fd = lookup_upper(overlay, path, identity);
+	lookup->fd = overlay->upper ? open_same(overlay->upper, path, identity) : -1;
 	if (lookup->fd >= 0) {
+		lookup->metacopy = is_metacopy(lookup->fd, overlay->userxattr);
 		lookup->lower_fd = open_any_lower(overlay, path);
 		return LOOKUP_UPPER;
 	}
 	for (size_t i = 0; i < overlay->n_lowers; i++) {
 		if (!overlay->lowers[i]->trusted)
 			continue;
-		lookup->fd = open_same(overlay->lowers[i], path, identity);
+		lookup->fd = open_lower_same(overlay->lowers[i], path, identity);
 		if (lookup->fd >= 0)
 			return LOOKUP_LOWER;
 	}
 	return LOOKUP_UNKNOWN;
 }
 
-enum lookup_result lookup_real(const struct overlay *overlay, const char *path,
+enum lookup_result lookup_real(const struct overlay *overlay, const char *root, const char *path,
         const struct file_identity *identity, struct lookup *ret_lookup)
 {
-	struct lookup lookup = {.fd = -1, .lower_fd = -1};
-
 	for (const char *tail = path; tail; tail = strchr(tail + 1, '/')) {
-		enum lookup_result result = lookup_tail(overlay, tail, identity, &lookup);
+		struct lookup lookup = {.fd = -1, .lower_fd = -1};
+		_cleanup_free_ char *whole = NULL;
+		enum lookup_result result;
 
+		if (asprintf(&whole, "%s%s", root, tail) < 0) {
+			whole = NULL;
+			return LOOKUP_UNKNOWN;
+		}
+		result = lookup_one(overlay, whole, identity, &lookup);
 		if (result == LOOKUP_UNKNOWN)
 			continue;
-		lookup.path = strdup(tail);
+		lookup.path = TAKE_PTR(whole);
 		*ret_lookup = lookup;
 		return result;
 	}

@@ -15,9 +15,10 @@ enum lookup_result {
 };
 
 struct lookup {
-	int fd;       /* the real inode, open for reading; owned */
-	int lower_fd; /* UPPER: the lower file of the same path, or -1; owned */
-	char *path;   /* in the container; owned */
+	int fd;        /* the real inode, open for reading; owned */
+	int lower_fd;  /* UPPER: the lower file of the same path, or -1; owned */
+	char *path;    /* in the container; owned */
+	bool metacopy; /* UPPER: it has no content of its own, which is the lower file's */
 };
 
 /* Opens a file of a layer for reading, without links, within the layer. A descriptor or -1. */
@@ -33,9 +34,13 @@ int lookup_upper(
  */
 char *lookup_user(const struct overlay *overlay, int64_t uid);
 
+/* Whether two inode numbers, one of them told by an overlay, are the same. */
+bool lookup_same_number(uint64_t a, uint64_t b);
+
 /*
- * @path: where the kernel says the file is, seen from any root: each of its tails is tried.
- * @identity: of the overlay inode. Opens files: for the pool only.
+ * @path: where the kernel says the file is, seen from any root: each of its tails is tried, below
+ * @root, which is the directory of the overlay that is mounted there, or "". @identity: of the
+ * overlay inode. Opens files: not for a thread that an exec waits for at every event.
  */
-enum lookup_result lookup_real(const struct overlay *overlay, const char *path,
+enum lookup_result lookup_real(const struct overlay *overlay, const char *root, const char *path,
         const struct file_identity *identity, struct lookup *ret_lookup);

@@ -176,6 +176,17 @@ static int open_groups(struct engine_parts *parts)
 	return 0;
 }
 
+/* Without them no exec in an overlay would be seen at all: not what somebody asked for by name. */
+static int check_marks(const struct config *config, const struct kernel_features *kernel)
+{
+	if (config->marks != MARK_KIND_BACKING ||
+	        kernel->present[KERNEL_BACKING_EVENTS] != KERNEL_ABSENT)
+		return 0;
+	log_error("guard.marks: backing needs Linux 6.5: before, an exec in an overlay raises no "
+	          "event on the filesystem of its layers");
+	return EX_UNAVAILABLE;
+}
+
 static void reload(struct engine *engine)
 {
 	_cleanup_(config_error_done) struct config_error error = {0};
@@ -274,7 +285,9 @@ static int serve(const char *path, struct config *config)
 	int r;
 
 	kernel_probe(&parts.kernel);
-	r = open_groups(&parts);
+	r = check_marks(config, &parts.kernel);
+	if (r == 0)
+		r = open_groups(&parts);
 	if (r == 0)
 		r = exit_code(control_new(config->runtime_dir, &control));
 	if (r != 0) {

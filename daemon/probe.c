@@ -7,7 +7,7 @@
  * extended attribute that overlayfs hides from the container (trusted.overlay.origin, or
  * user.overlay.origin on mounts with userxattr, where overlayfs hides that one).
  */
-#include "daemon/probe.h"
+#include "daemon/probe_internal.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -36,7 +36,7 @@ void probe_result_done(struct probe_context *c, struct probe_result *result)
 	*result = (struct probe_result){.real_fd = -1, .lower_fd = -1};
 }
 
-static char *event_path(int fd)
+char *probe_event_path(int fd)
 {
 	char link[32], *path = NULL;
 
@@ -46,7 +46,7 @@ static char *event_path(int fd)
 
 char *probe_path_in(const struct overlay *overlay, int fd)
 {
-	_cleanup_free_ char *path = event_path(fd);
+	_cleanup_free_ char *path = probe_event_path(fd);
 	size_t n = overlay ? strlen(overlay->mountpoint) : 0;
 
 	if (path && n > 1 && !strncmp(path, overlay->mountpoint, n) && path[n] == '/')
@@ -116,7 +116,7 @@ static int set_lower(
 }
 
 /* An upper inode: dropped, or copied up from a lower one. */
-static void classify_upper(struct probe_context *c, int fd, struct probe_result *result)
+void probe_classify_upper(struct probe_context *c, int fd, struct probe_result *result)
 {
 	uint8_t value[ORIGIN_XATTR_MAX];
 	struct overlay_handle handle;
@@ -185,7 +185,7 @@ static int classify_real(struct probe_context *c, const struct backing *backing,
 		result->upper = true;
 		r = set_layer_path(result, hit.prefix);
 		if (r == 0 && result->overlay)
-			classify_upper(c, fd, result);
+			probe_classify_upper(c, fd, result);
 		return r;
 	}
 	if (hit.role == LAYER_LOWER) {
@@ -317,38 +317,6 @@ static int classify_overlay(struct probe_context *c, int fd, struct probe_result
 	}
 }
 
-/* Where no handle tells the layer; an upper file without a lower one of its path was dropped. */
-static int classify_by_path(int fd, struct probe_result *result)
-{
-	_cleanup_free_ char *path = event_path(fd);
-	struct lookup lookup;
-	mode_t mode;
-
-	if (!path)
-		return -ENOENT;
-	switch (lookup_real(result->overlay, path, &result->identity, &lookup)) {
-	case LOOKUP_LOWER:
-		result->origin = ORIGIN_IMAGE;
-		close(lookup.fd);
-		break;
-	case LOOKUP_UPPER:
-		result->upper = true;
-		result->real_fd = lookup.fd;
-		result->lower_fd = lookup.lower_fd;
-		result->origin = lookup.lower_fd >= 0 ? ORIGIN_UNKNOWN : ORIGIN_DROPPED;
-		result->compare = lookup.lower_fd >= 0;
-		break;
-	default:
-		return -ENOENT;
-	}
-	result->path = lookup.path;
-	if (result->real_fd >= 0 && file_identity_of(result->real_fd, &result->identity, &mode) < 0)
-		return -EIO;
-	if (result->compare)
-		return file_identity_of(result->lower_fd, &result->lower_identity, &mode);
-	return 0;
-}
-
 static struct overlay *overlay_of_event(struct probe_context *c, int fd, dev_t dev)
 {
 	struct overlay *overlay = overlays_by_dev(c->overlays, dev);
@@ -393,7 +361,7 @@ static int probe_overlay(
 	if (r == -ENOTSUP && !full)
 		return 0; /* by path, on the pool */
 	if (r == -ENOTSUP)
-		r = classify_by_path(fd, result);
+		r = probe_by_path(c, fd, pid, result);
 	else if (r == 0 && full)
 		find_copied_up(result);
 	if (r < 0) {
@@ -402,7 +370,7 @@ static int probe_overlay(
 		faults_count(c->faults, FAULT_LAYER_UNKNOWN);
 	}
 	if (!result->path)
-		result->path = event_path(fd);
+		result->path = probe_event_path(fd);
 	result->settled |= result->origin == ORIGIN_IMAGE;
 	result->by_overlay = true;
 	return 0;
@@ -429,7 +397,7 @@ static void bind_layer(struct probe_context *c, const struct backing *backing, i
 {
 	const struct layer_query query = {
 	        .backing = backing, .path = result->host_path, .asking = result->overlay};
-	_cleanup_free_ char *path = result->mount_id ? event_path(fd) : NULL;
+	_cleanup_free_ char *path = result->mount_id ? probe_event_path(fd) : NULL;
 
 	if (path)
 		overlays_bind_layer(c->overlays, &query, path, result->mount_id);
@@ -544,9 +512,13 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 		return -ENOENT;
 	result->upper = true;
 	r = overlay_handle_of(fd, &buffer, &handle, &kind);
-	if (r < 0 || kind != OVERLAY_HANDLE_UPPER || set_upper(c, &handle, result) < 0)
-		result->path =
-		        event_path(fd); /* copied up, or nested: known by the overlay's inode */
+	if (r == -ENOTSUP)
+		r = probe_created_by_path(c, fd, result);
+	else if (r == 0)
+		r = kind == OVERLAY_HANDLE_UPPER ? set_upper(c, &handle, result) : -ENOENT;
+	if (r < 0 && !result->path)
+		result->path = probe_event_path(
+		        fd); /* copied up, or nested: known by the overlay's inode */
 	return 0;
 }
 

@@ -64,10 +64,11 @@ static int confine(int group, int told, pid_t parent)
 }
 
 /* FAN_REPORT_FD_ERROR [6.13] names the task whose file got no descriptor. */
-static int open_group(void)
+static int open_group(bool *ret_names)
 {
 	int fd = fanotify_init(GROUP_FLAGS | FAN_REPORT_FD_ERROR, O_RDONLY | O_LARGEFILE);
 
+	*ret_names = fd >= 0;
 	if (fd < 0 && errno == EINVAL)
 		fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_LARGEFILE);
 	return fd < 0 ? -errno : fd;
@@ -75,10 +76,12 @@ static int open_group(void)
 
 int refuser_start(struct refuser *ret_refuser)
 {
-	_cleanup_close_ int group = open_group();
+	_cleanup_close_ int group = -1;
+	bool names;
 	int told[2];
 	pid_t pid, parent = getpid();
 
+	group = open_group(&names);
 	if (group < 0)
 		return group;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, told) < 0)
@@ -94,7 +97,8 @@ int refuser_start(struct refuser *ret_refuser)
 		close(told[0]);
 		return -errno;
 	}
-	*ret_refuser = (struct refuser){.group = TAKE_FD(group), .told = told[0], .pid = pid};
+	*ret_refuser = (struct refuser){
+	        .group = TAKE_FD(group), .told = told[0], .pid = pid, .names = names};
 	return 0;
 }
 
@@ -118,7 +122,14 @@ static int mark(const struct refuser *r, unsigned int flags, uint64_t mask, cons
 
 int refuser_mark(const struct refuser *r, const char *path, bool deny)
 {
-	int error = mark(r, FAN_MARK_ADD, deny ? FAN_OPEN_EXEC_PERM : FAN_OPEN_EXEC, path);
+	int error;
+
+	/* Without a name, what was only told could not be told from what was denied. */
+	if (!deny && !r->names) {
+		refuser_unmark(r, path);
+		return -EOPNOTSUPP;
+	}
+	error = mark(r, FAN_MARK_ADD, deny ? FAN_OPEN_EXEC_PERM : FAN_OPEN_EXEC, path);
 
 	if (error == 0)
 		(void)mark(r, FAN_MARK_REMOVE, deny ? FAN_OPEN_EXEC : FAN_OPEN_EXEC_PERM, path);

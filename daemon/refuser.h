@@ -23,9 +23,10 @@ struct refuser {
 	int group; /* for marks; read by the process alone */
 	int told;  /* SEQPACKET of struct refusal */
 	pid_t pid;
+	bool names; /* the kernel says whose exec it was (FAN_REPORT_FD_ERROR) */
 };
 
-#define REFUSER_NONE ((struct refuser){-1, -1, -1})
+#define REFUSER_NONE ((struct refuser){-1, -1, -1, false})
 
 /* Forks: before any other group, and any thread. 0 or -errno. */
 int refuser_start(struct refuser *ret_refuser);

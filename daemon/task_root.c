@@ -55,21 +55,19 @@ static int table_id(pid_t pid, const struct task_root *root, uint64_t *ret_id)
 	return 0;
 }
 
-int task_root_options(pid_t pid, const struct task_root *root, char **ret_options)
+/* The line of an overlay in the task's own mount table; the caller is done with it. */
+static int overlay_line(pid_t pid, uint64_t id, struct mountinfo_line *ret_line)
 {
 	_cleanup_free_ char *text = NULL;
 	const char *cursor, *end;
-	uint64_t id;
 	size_t size;
-	int r = table_id(pid, root, &id);
+	int r = task_mounts_read(pid, &text, &size);
 
-	if (r == 0)
-		r = task_mounts_read(pid, &text, &size);
 	if (r < 0)
 		return r;
 	cursor = text;
 	end = text + size;
-	for (char *options = NULL;;) {
+	for (;;) {
 		struct mountinfo_line line = {0};
 
 		r = mountinfo_next(&cursor, end, &line);
@@ -79,12 +77,39 @@ int task_root_options(pid_t pid, const struct task_root *root, char **ret_option
 			return r;
 		if (r < 0)
 			continue;
-		if (line.id == id && !strcmp(line.fstype, "overlay"))
-			options = TAKE_PTR(line.options);
-		mountinfo_line_done(&line);
-		if (options) {
-			*ret_options = options;
+		if (line.id == id && !strcmp(line.fstype, "overlay")) {
+			*ret_line = line;
 			return 0;
 		}
+		mountinfo_line_done(&line);
 	}
+}
+
+int task_root_options(pid_t pid, const struct task_root *root, char **ret_options)
+{
+	struct mountinfo_line line = {0};
+	uint64_t id;
+	int r = table_id(pid, root, &id);
+
+	if (r == 0)
+		r = overlay_line(pid, id, &line);
+	if (r < 0)
+		return r;
+	*ret_options = TAKE_PTR(line.options);
+	mountinfo_line_done(&line);
+	return *ret_options ? 0 : -ENOMEM;
+}
+
+char *task_mount_root(pid_t pid, int fd)
+{
+	struct mountinfo_line line = {0};
+	struct statx sx;
+	char *root;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) < 0 ||
+	        overlay_line(pid, sx.stx_mnt_id, &line) < 0)
+		return NULL;
+	root = TAKE_PTR(line.root);
+	mountinfo_line_done(&line);
+	return root;
 }

@@ -25,3 +25,9 @@ int task_root_options(pid_t pid, const struct task_root *root, char **ret_option
 /* The mount table of @pid (0: our own); the caller frees. 0, -E2BIG past MOUNTINFO_MAX, or -errno.
  */
 int task_mounts_read(pid_t pid, char **ret_text, size_t *ret_size);
+
+/*
+ * The directory of an overlay that the mount behind @fd shows, by the mount table of @pid: "/" for
+ * all of it. NULL when it cannot be told; the caller frees.
+ */
+char *task_mount_root(pid_t pid, int fd);

@@ -84,7 +84,8 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 	}
 	/* A loader may be all that shows of a program: the pool asks the task. */
 	settled = settled &&
-	          (probe.origin != ORIGIN_IMAGE || probe.by_overlay || !loader_is_one(event->fd));
+	          (probe.origin != ORIGIN_IMAGE || (probe.by_overlay && v->context.real_events) ||
+	                  !loader_is_one(event->fd));
 	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
 		faults_count(v->context.faults, FAULT_REPLY);
 	/* A program of the image, by its real inode: the kernel need not ask again. */

@@ -22,6 +22,7 @@
 struct verdicts;
 
 struct verdicts_context {
+	bool real_events; /* each exec raises an event of the real inode, whatever else it raises */
 	const struct fan_groups *groups;
 	struct rulings *rulings;
 	struct probe_context probe;

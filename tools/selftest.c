@@ -74,12 +74,35 @@ static const char *expected_verdict(const struct run *run)
 	}
 }
 
+static bool kernel_has(const struct run *run, const char *feature)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(run->kernel, i, row)
+	{
+		if (!strcmp(raw_of(row, "feature") ?: "", feature))
+			return json_is_true(json_object_get(row, "present"));
+	}
+	return false;
+}
+
+static const char *expected_reason(const struct run *run, const struct selftest_trick *trick)
+{
+	if (run->mode == MODE_LEARN)
+		return "learning";
+	if (trick->nameless && !kernel_has(run, "overlay_handles") &&
+	        !kernel_has(run, "backing_events"))
+		return "unknown_origin";
+	return trick->reason;
+}
+
 static char *expected_text(const struct run *run, const struct selftest_trick *trick)
 {
 	if (!trick->reason)
 		return text_format("runs, no alert");
 	return text_format("%s, %s %s", run->mode == MODE_ENFORCE ? "EPERM" : "runs",
-	        expected_verdict(run), run->mode == MODE_LEARN ? "learning" : trick->reason);
+	        expected_verdict(run), expected_reason(run, trick));
 }
 
 static char *got_text(const struct selftest_outcome *outcome, const json_t *event)

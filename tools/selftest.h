@@ -15,6 +15,7 @@ extern const uint8_t selftest_payload_data[], selftest_payload_end[];
 #define SELFTEST_EXIT       42    /* what the payload exits with */
 #define SELFTEST_TIMEOUT_MS 30000 /* for all of it */
 #define SELFTEST_PATH_SIZE  96u
+#define SELFTEST_NO_TMPFILE "no O_TMPFILE before Linux 6.10" /* a step that skips the try */
 
 struct selftest_box;
 struct selftest_trick;
@@ -36,6 +37,7 @@ struct selftest_trick {
 	int (*run)(struct selftest_try *try);
 	bool in_image; /* the image has the program; else the trick makes it */
 	bool needs_proc;
+	bool nameless; /* without handles nobody can tell where it came from: denied all the same */
 };
 
 extern const struct selftest_trick selftest_tricks[];

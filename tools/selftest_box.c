@@ -244,7 +244,9 @@ static void judge_child(int fd, pid_t pid, int64_t until_ns, struct selftest_out
 	if (!answered)
 		outcome->end = SELFTEST_HUNG;
 	else if (n == (ssize_t)sizeof(answer))
-		outcome->end = strcmp(answer.step, "exec") ? SELFTEST_BROKEN : SELFTEST_REFUSED;
+		outcome->end = !strcmp(answer.step, SELFTEST_NO_TMPFILE) ? SELFTEST_SKIPPED
+		               : strcmp(answer.step, "exec")             ? SELFTEST_BROKEN
+		                                                         : SELFTEST_REFUSED;
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == SELFTEST_EXIT)
 		outcome->end = SELFTEST_RAN;
 	snprintf(outcome->step, sizeof(outcome->step), "%s", answer.step);

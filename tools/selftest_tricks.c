@@ -133,6 +133,8 @@ static int run_tmpfile(struct selftest_try *try)
 	int fd = open(try->trick->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0755);
 
 	try->step = "O_TMPFILE";
+	if (fd < 0 && errno == EOPNOTSUPP)
+		try->step = SELFTEST_NO_TMPFILE;
 	/* Named by AT_EMPTY_PATH: that wants no /proc. */
 	if (fd < 0 || write_payload(fd, try) < 0 ||
 	        linkat(fd, "", AT_FDCWD, try->path, AT_EMPTY_PATH) < 0)
@@ -247,36 +249,38 @@ static int run_namespace(struct selftest_try *try)
 	return exec_path(try, path);
 }
 
-/* row, name, dir, file, reason, run, in_image, needs_proc */
+/* row, name, dir, file, reason, run, in_image, needs_proc, nameless */
 const struct selftest_trick selftest_tricks[] = {
-        {"-", "a program of the image", "/bin", "image", NULL, run_image, true, false},
-        {"1", "drop, execve", "/bin", "execve", "dropped", run_drop, false, false},
+        {"-", "a program of the image", "/bin", "image", NULL, run_image, true, false, false},
+        {"1", "drop, execve", "/bin", "execve", "dropped", run_drop, false, false, false},
         {"1", "drop, execveat of a descriptor", "/bin", "execveat", "dropped", run_execveat, false,
-                false},
+                false, false},
         {"1", "drop, execveat of an O_PATH descriptor", "/bin", "opath", "dropped", run_opath,
-                false, false},
+                false, false, false},
         {"1", "drop, execve of /proc/self/fd/N", "/bin", "procfd", "dropped", run_proc_fd, false,
-                true},
+                true, false},
         {"2", "drop, rename over an image program", "/bin", "renamed", "dropped", run_rename, true,
-                false},
-        {"2", "drop, hard link", "/bin", "linked", "dropped", run_link, false, false},
-        {"2", "O_TMPFILE, linkat", "/bin", "tmpfile", "dropped", run_tmpfile, false, false},
+                false, false},
+        {"2", "drop, hard link", "/bin", "linked", "dropped", run_link, false, false, false},
+        {"2", "O_TMPFILE, linkat", "/bin", "tmpfile", "dropped", run_tmpfile, false, false, false},
         {"2", "drop, unlink, run what is open", "/bin", "unlinked", "dropped", run_unlinked, false,
-                false},
+                false, true},
         {"2", "drop into a new directory", "/new", "directory", "dropped", run_directory, false,
-                false},
+                false, false},
         {"3", "edit an image program: write", "/bin", "written", "modified", run_edit_write, true,
-                false},
+                false, false},
         {"3", "edit an image program: mmap", "/bin", "mapped", "modified", run_edit_mmap, true,
-                false},
+                false, false},
         {"3", "edit an image program: truncate, write", "/bin", "truncated", "modified",
-                run_edit_truncate, true, false},
-        {"4", "chmod and touch an image program", "/bin", "touched", NULL, run_touch, true, false},
-        {"5", "drop a script with #!", "/bin", "script", "dropped", run_script, false, false},
+                run_edit_truncate, true, false, false},
+        {"4", "chmod and touch an image program", "/bin", "touched", NULL, run_touch, true, false,
+                false},
+        {"5", "drop a script with #!", "/bin", "script", "dropped", run_script, false, false,
+                false},
         {"6", "drop, bind mount in a new namespace", "/bin", "namespace", "dropped", run_namespace,
-                false, false},
+                false, false, false},
         {"-", "copy an image program to another name", "/bin", "copy", "dropped_copy", run_copy,
-                false, false},
+                false, false, false},
 };
 
 const size_t selftest_n_tricks = sizeof(selftest_tricks) / sizeof(selftest_tricks[0]);

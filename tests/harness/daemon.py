@@ -9,12 +9,14 @@ import subprocess
 import tempfile
 import time
 
+from .fs import SLOW
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("EXECWARD_BUILD", "build/dev"))
 EXECWARDD = os.path.join(BUILD, "daemon/execwardd")
 EXECWARD = os.path.join(BUILD, "tools/execward")
 HELPERS = os.path.join(BUILD, "helpers")
-DEADLINE = 300  # seconds a daemon may live, unless a test asks for more
+DEADLINE = 300 * SLOW  # seconds a daemon may live, unless a test asks for more
 
 
 class Daemon:
@@ -48,7 +50,7 @@ class Daemon:
 
     def start(self):
         self.spawn()
-        result = self.tool("status", "--wait-ready", "20", check=False)
+        result = self.tool("status", "--wait-ready", str(20 * SLOW), check=False)
         assert result.returncode == 0, self.read_log() + result.stderr.decode()
 
     def spawn(self):
@@ -69,7 +71,7 @@ class Daemon:
             return file.read()
 
     def tool(self, *argv, check=True, timeout=60):
-        result = subprocess.run([EXECWARD, "--config", self.config, *argv], timeout=timeout,
+        result = subprocess.run([EXECWARD, "--config", self.config, *argv], timeout=timeout * SLOW,
                                 capture_output=True, check=False)
         if check:
             assert result.returncode == 0, (argv, result)
@@ -84,7 +86,7 @@ class Daemon:
 
     def ask(self, request):
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(30)
+            sock.settimeout(30 * SLOW)
             sock.connect(os.path.join(self.runtime, "control.sock"))
             sock.sendall(json.dumps(request).encode() + b"\n")
             with sock.makefile() as stream:
@@ -117,7 +119,7 @@ class Daemon:
         follower = subprocess.Popen([EXECWARD, "--config", self.config, "events", "--follow",
                                      "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
-            end = time.monotonic() + timeout
+            end = time.monotonic() + timeout * SLOW
             while not predicate():
                 left = end - time.monotonic()
                 assert left > 0, "timed out"
@@ -136,10 +138,10 @@ class Daemon:
             pid = self.pid
             before = time.monotonic()
             os.kill(pid, signal.SIGTERM)
-            code = self.process.wait(timeout=30)
+            code = self.process.wait(timeout=30 * SLOW)
             assert code == 0, (code, self.read_log())
             # A sanitizer slows everything down.
-            factor = 5 if "asan" in BUILD or "tsan" in BUILD else 1
+            factor = 5 if "asan" in BUILD or "tsan" in BUILD else SLOW
             assert time.monotonic() - before < limit * factor
 
     def kill(self):
@@ -150,7 +152,7 @@ class Daemon:
                   encoding="ascii") as file:
             for pid in file.read().split():
                 os.kill(int(pid), signal.SIGKILL)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=20 * SLOW)
 
     def close(self):
         try:

@@ -2,15 +2,22 @@
 ever marked. Everything here is undone by close(), also after a failure half-way."""
 import ctypes
 import os
+import re
 import subprocess
 import tempfile
 
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS = 0x00020000
+SLOW = int(os.environ.get("EXECWARD_TEST_SLOW", "1"))  # an emulated machine: every wait is that much longer
+
+
+def kernel_release(text=None):
+    """(major, minor) of a release, or of the kernel that runs."""
+    return tuple(map(int, re.match(r"(\d+)\.(\d+)", text or os.uname().release).groups()))
 
 
 def run(*argv, timeout=60, check=True, **kwargs):
-    return subprocess.run([str(a) for a in argv], timeout=timeout, check=check,
+    return subprocess.run([str(a) for a in argv], timeout=timeout * SLOW, check=check,
                           capture_output=True, **kwargs)
 
 
@@ -81,7 +88,7 @@ class Overlay:
             os.chroot(root)
             os.chdir("/")
         try:
-            result = subprocess.run(argv, preexec_fn=enter, timeout=timeout,
+            result = subprocess.run(argv, preexec_fn=enter, timeout=timeout * SLOW,
                                     capture_output=True, env={"PATH": "/bin"})
         except OSError as error:
             return Result(argv, error.errno, None, b"")

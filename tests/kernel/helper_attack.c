@@ -327,6 +327,16 @@ static void edit_splice(const struct attack *a)
 	exec_path(a->target);
 }
 
+/* The kernel closes a ring's files some time after us; a lease is refused until then. */
+static void wait_unwritten(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	for (unsigned int i = 0; i < 5000 && fcntl(fd, F_SETLEASE, F_RDLCK) < 0; i++)
+		usleep(1000);
+	close(fd);
+}
+
 /* One write through a ring of one entry, by the raw system calls. */
 static void edit_io_uring(const struct attack *a)
 {
@@ -356,6 +366,7 @@ static void edit_io_uring(const struct attack *a)
 		setup_failed("io_uring_enter");
 	close(ring);
 	close(fd);
+	wait_unwritten(a->target);
 	exec_path(a->target);
 }
 

@@ -1,8 +1,10 @@
 """Without a daemon each attack works: an attack that never runs tests nothing."""
 import pytest
 
-DROPS = ["plain", "execveat", "opath", "procfd", "vfork", "rename", "link", "tmpfile",
-         "tmpfile-link", "unlinked", "script"]
+o_tmpfile = pytest.mark.kernel(since="6.10", why="O_TMPFILE on an overlay")
+DROPS = ["plain", "execveat", "opath", "procfd", "vfork", "rename", "link",
+         pytest.param("tmpfile", marks=o_tmpfile), pytest.param("tmpfile-link", marks=o_tmpfile),
+         "unlinked", "script"]
 EDITS = ["edit-write", "edit-mmap", "edit-truncate", "edit-copy-range", "edit-splice",
          "edit-io-uring"]
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.daemon import EXECWARDD, HELPERS
-from harness.fs import Overlay
+from harness.fs import Overlay, kernel_release
 
 
 def refused(daemon, code, *words):
@@ -228,6 +228,14 @@ def test_the_selftest_passes_in_every_mode(start, marks):
 def test_a_kernel_without_permission_events(start):
     daemon = start(ready=False, prefix=[os.path.join(HELPERS, "nofanotify"), "38"])  # ENOSYS
     refused(daemon, 69, "FAN_OPEN_EXEC_PERM")
+
+
+def test_backing_marks_are_refused_where_they_would_see_nothing(start):
+    daemon = start(ready=False, marks="backing")
+    if kernel_release() < (6, 5):
+        refused(daemon, 69, "guard.marks", "Linux 6.5")
+    else:
+        daemon.start()
 
 
 def test_no_fanotify_group_left(start):

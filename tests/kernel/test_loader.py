@@ -2,6 +2,7 @@
 always with `guard.loaders`, else until the kernel remembers the loader."""
 import pytest
 
+real_inode = pytest.mark.kernel(since="6.5", why="events of the real inode")
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
 
@@ -37,6 +38,7 @@ def test_a_program_with_its_interpreter_is_no_news(overlay, start, marks):
     assert not reasons(daemon)
 
 
+@real_inode
 def test_a_dynamic_program_costs_nothing_either(overlay, start):
     daemon = start(marks="backing")
     assert overlay.exec("/bin/dynamic").code == 0
@@ -46,6 +48,7 @@ def test_a_dynamic_program_costs_nothing_either(overlay, start):
     assert daemon.status()["events_total"] == before
 
 
+@real_inode
 def test_loaders_true_detects_for_ever(overlay, start):
     daemon = start(marks="backing", guard_extra="loaders: true")
     for number in range(5):

@@ -7,6 +7,9 @@ import pytest
 from harness.fs import Overlay
 from test_controls import DROPS, EDITS
 
+NAMED = [technique for technique in DROPS if technique != "unlinked"]
+NAMELESS = pytest.param("unlinked", marks=pytest.mark.kernel(
+    since="6.6", why="the origin of a file without a name is told by its handle"))
 ENTRY = {"directory": "/made/later/x", "rename-over": "/bin/one"}
 
 
@@ -22,7 +25,7 @@ def guarded(overlay, start, marks):
     return overlay, daemon
 
 
-@pytest.mark.parametrize("technique", DROPS + ["rename-over", "directory"])
+@pytest.mark.parametrize("technique", NAMED + [NAMELESS, "rename-over", "directory"])
 def test_rows_1_2_5_dropped_is_denied(guarded, technique):
     overlay, daemon = guarded
     target = ENTRY.get(technique, f"/bin/x-{technique}")
@@ -44,6 +47,13 @@ def test_rows_1_2_5_dropped_is_denied(guarded, technique):
     assert writer["writer_gone"] or writer["exe"].endswith("/bin/attack"), writer
     assert writer["uid"] in (0, None)
     assert event["execward.age_ms"] >= 0
+
+
+def test_row_2_what_has_no_name_is_denied_on_every_kernel(guarded):
+    overlay, daemon = guarded
+    result = overlay.attack("unlinked", "/bin/x-unlinked")
+    assert not result.ran and result.errno == 1, result
+    assert [e["execward.reason"] for e in daemon.events()][0] in ("dropped", "unknown_origin")
 
 
 @pytest.mark.parametrize("technique", EDITS)

@@ -7,7 +7,12 @@ import pytest
 
 from harness.fs import Overlay
 
+# What the kernel remembers is the real inode.
+real_inode = pytest.mark.kernel(since="6.5", why="events of the real inode")
 
+
+@real_inode
+@real_inode
 def test_a_known_program_is_asked_about_once(overlay, start):
     daemon = start(marks="backing")
     for _ in range(3):
@@ -28,6 +33,8 @@ def test_what_is_remembered_is_forgotten_when_it_is_denied(overlay, start, marks
         assert daemon.ask({"request": "revoke", "sha256": sha, "deny": True})["ok"]
 
 
+@real_inode
+@real_inode
 def test_an_edit_of_a_remembered_program_is_seen(overlay, start):
     daemon = start(marks="backing")
     for _ in range(3):
@@ -37,6 +44,8 @@ def test_an_edit_of_a_remembered_program_is_seen(overlay, start):
     assert {e["execward.reason"] for e in daemon.events()} == {"modified"}
 
 
+@real_inode
+@real_inode
 def test_a_drop_over_a_remembered_program_is_seen(overlay, start):
     daemon = start(marks="backing")
     assert overlay.exec("/bin/one").ran and overlay.exec("/bin/one").ran
@@ -55,6 +64,7 @@ def approved(overlay, daemon, path, salt):
     assert overlay.exec(path).ran
 
 
+@real_inode
 def test_an_approved_drop_is_asked_about_once(overlay, start):
     daemon = start(marks="backing")
     approved(overlay, daemon, "/tmp/known", b"known")
@@ -65,6 +75,7 @@ def test_an_approved_drop_is_asked_about_once(overlay, start):
     assert status["events_total"] == before and status["leases"] == 1
 
 
+@real_inode
 def test_revoked_means_the_very_next_exec(overlay, start):
     daemon = start(marks="backing")
     overlay.drop("/tmp/known", open(overlay.path("/bin/payload"), "rb").read() + b"revoke")
@@ -86,6 +97,7 @@ def test_an_edit_of_a_remembered_drop_is_denied(overlay, start, marks, technique
     assert daemon.status()["leases"] <= 2  # the attack's own program is not approved
 
 
+@real_inode
 def test_a_writer_of_a_remembered_drop_does_not_wait_long(overlay, start):
     daemon = start(marks="backing")
     approved(overlay, daemon, "/tmp/known", b"writer")
@@ -105,6 +117,7 @@ def test_mutable_while_somebody_has_it_open(overlay, start, marks):
     assert overlay.exec("/tmp/known").ran
 
 
+@real_inode
 def test_an_expired_approval_is_not_remembered(overlay, start):
     daemon = start(marks="backing")
     overlay.drop("/tmp/known", open(overlay.path("/bin/payload"), "rb").read() + b"expiry")
@@ -117,6 +130,7 @@ def test_an_expired_approval_is_not_remembered(overlay, start):
     assert daemon.status()["leases"] == 0
 
 
+@real_inode
 def test_leases_are_bounded_and_go_with_their_container(fs, image, start):
     daemon = start(marks="backing", extra="limits: {leases: 4}")
     overlay = Overlay(fs, image)
@@ -136,6 +150,7 @@ def test_leases_are_bounded_and_go_with_their_container(fs, image, start):
     assert daemon.status()["leases"] == 0
 
 
+@real_inode
 def test_a_denylist_does_not_make_the_image_slow(overlay, start):
     daemon = start(marks="backing")
     assert daemon.ask({"request": "approve", "sha256": "0" * 64, "deny": True, "reason": "t"})["ok"]
@@ -148,6 +163,7 @@ def test_a_denylist_does_not_make_the_image_slow(overlay, start):
 
 
 @pytest.mark.parametrize("change", ["reload", "mode", "deny"])
+@real_inode
 def test_what_could_deny_makes_the_kernel_forget(overlay, start, change):
     daemon = start(marks="backing")
     approved(overlay, daemon, "/tmp/known", change.encode())
@@ -165,6 +181,7 @@ def test_what_could_deny_makes_the_kernel_forget(overlay, start, change):
     assert daemon.status()["leases"] == 1
 
 
+@real_inode
 def test_a_copied_program_is_remembered_too(overlay, start):
     daemon = start(marks="backing")
     os.chmod(overlay.path("/bin/one"), 0o711)  # copied up, the same content

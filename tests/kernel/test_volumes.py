@@ -11,6 +11,9 @@ from harness.container import Container
 from harness.daemon import HELPERS
 from harness.fs import LoopFs, Overlay, run
 
+real_inode = pytest.mark.kernel(since="6.5", why="events of the real inode")
+told = pytest.mark.kernel(since="6.13", why="FAN_REPORT_FD_ERROR names the task that was refused")
+
 
 @pytest.fixture
 def disk():
@@ -59,6 +62,7 @@ def test_an_approved_program_of_a_volume_runs(container):
     assert box.exec("/dev/shm/tool").ran
 
 
+@real_inode
 def test_a_remembered_first_program_does_not_hide_a_container(fs, image, overlay, start, disk):
     """The kernel asks about /bin/sleep no more: the birth mark does."""
     daemon = start(marks="backing")
@@ -96,6 +100,7 @@ def test_a_container_that_was_there_before_us(overlay, start, marks, disk):
         box.close()
 
 
+@pytest.mark.kernel(since="6.15", why="mounts in a container wake the daemon")
 def test_what_is_mounted_later_is_guarded(container):
     box, daemon = container
     assert box.exec("/bin/mount", "-t", "tmpfs", "t", "/mnt").code == 0
@@ -126,6 +131,7 @@ def test_the_host_is_not_asked_about_its_own_disk(container, disk):
     assert daemon.status()["events_total"] == before
 
 
+@real_inode
 def test_volumes_false_leaves_them_alone(overlay, start, disk):
     daemon = start(marks="backing", extra="")
     daemon.close()
@@ -138,6 +144,7 @@ def test_volumes_false_leaves_them_alone(overlay, start, disk):
         box.close()
 
 
+@real_inode
 def test_volumes_go_with_their_container(fs, image, start, disk):
     daemon = start(marks="backing")
     before = daemon.descriptors()
@@ -193,6 +200,7 @@ def wait_for_event(daemon, path):
 
 
 @pytest.mark.parametrize("behaviour", ["serve", "switch"])
+@told
 def test_row_16_fuse_is_refused_by_its_type(overlay, serve, behaviour):
     daemon = serve(behaviour)
     assert volumes(daemon)
@@ -203,6 +211,7 @@ def test_row_16_fuse_is_refused_by_its_type(overlay, serve, behaviour):
     assert event["execward.container_key"] == overlay.upper
 
 
+@told
 def test_row_16_an_approval_does_not_help_a_fuse_file(overlay, serve):
     daemon = serve("serve")
     sha = run("sha256sum", overlay.path("/tmp/payload")).stdout.split()[0].decode()
@@ -210,6 +219,7 @@ def test_row_16_an_approval_does_not_help_a_fuse_file(overlay, serve):
     assert overlay.exec("/mnt/prog").errno == 1
 
 
+@told
 def test_row_16_report_lets_it_run_and_says_so(overlay, serve):
     daemon = serve("serve")
     assert overlay.exec("/mnt/prog").errno == 1
@@ -220,6 +230,7 @@ def test_row_16_report_lets_it_run_and_says_so(overlay, serve):
     assert overlay.exec("/mnt/prog").errno == 1
 
 
+@told
 def test_row_16_a_server_that_stalls_hangs_nobody_else(overlay, serve):
     daemon = serve("stall")
     for _ in range(20):
@@ -230,6 +241,7 @@ def test_row_16_a_server_that_stalls_hangs_nobody_else(overlay, serve):
     daemon.stop()
 
 
+@told
 def test_row_16_arguments_in_a_stalled_mapping_are_not_read(overlay, serve):
     """The memory of the task is a FUSE file that is never served: who read it would hang for ever."""
     daemon = serve("stall-read")
