@@ -142,6 +142,8 @@ static void let_go(struct held *h, struct entry *entry, bool unmark)
 {
 	struct owner *owner = entry->owner;
 
+	if (!owner)
+		return; /* it drains already */
 	if (unmark)
 		fan_groups_recall(h->context.groups, entry->fd);
 	HASH_DELETE(by_fd, h->by_fd, entry);

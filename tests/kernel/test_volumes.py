@@ -47,6 +47,7 @@ def test_row_8_what_is_dropped_in_a_volume_is_denied(container, where, technique
     assert event["execward.verdict"] == "deny"
 
 
+@pytest.mark.kernel(since="6.8", why="the container of a writer is told by the unique id of its root")
 def test_who_dropped_it_in_a_volume_is_on_record(container):
     box, daemon = container
     assert not box.attack("plain", "/dev/shm/evil").ran
