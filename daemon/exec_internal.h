@@ -19,7 +19,7 @@ struct exec_request {
 	struct ruling *ruling;
 	atomic_uint refs;
 	_Atomic enum claim claim;
-	int fd, pidfd;
+	int fd;
 	pid_t pid;
 	int64_t deadline_ns, linger_ns;    /* CLOCK_MONOTONIC */
 	struct exec_request *next, **link; /* in the registry, under its lock */

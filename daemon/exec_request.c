@@ -36,7 +36,6 @@ void exec_request_unref(struct exec_request *request)
 	exec_facts_done(&request->facts);
 	ruling_unref(request->ruling);
 	cleanup_closep(&request->fd); /* ends the lease, too */
-	cleanup_closep(&request->pidfd);
 	free(request);
 }
 
@@ -121,6 +120,8 @@ static void take_form(struct exec_request *request)
 	                  loader_is_one(request->fd);
 	if (!request->loader)
 		return;
+	overlays_note_loader(
+	        exec_context(request)->probe.overlays, request->probe.mount_id, f->identity.ino);
 	f->form = loader_form(request->pid, volumes_memory(exec_context(request)->probe.volumes),
 	        &f->identity, &name);
 	if (name) {
@@ -147,7 +148,7 @@ static void take_process(struct exec_request *request)
 	if (f->process.pid != 0)
 		return; /* decided once before: the file changed between digest and answer */
 	memory = volumes_memory(exec_context(request)->probe.volumes);
-	if (task_read(request->pid, request->pidfd, memory, &f->process) < 0) {
+	if (task_read_waiting(request->pid, memory, &f->process) < 0) {
 		f->process = (struct process_info){
 		        .pid = request->pid, .ppid = -1, .uid = -1, .login_uid = -1};
 		faults_count(exec_context(request)->faults, FAULT_TASK_GONE);
@@ -452,8 +453,6 @@ void exec_request_begin(struct exec_shared *s, const struct fan_event *event, st
 		(void)fan_groups_answer(
 		        s->context->groups->verdicts, event->fd, decision.verdict != VERDICT_DENY);
 		close(event->fd);
-		if (event->pidfd >= 0)
-			close(event->pidfd);
 		ruling_unref(ruling);
 		return;
 	}
@@ -461,7 +460,6 @@ void exec_request_begin(struct exec_shared *s, const struct fan_event *event, st
 	request->shared = s;
 	request->ruling = ruling;
 	request->fd = event->fd;
-	request->pidfd = event->pidfd >= 0 ? event->pidfd : -1;
 	request->pid = event->pid;
 	request->probe = (struct probe_result){.real_fd = -1, .lower_fd = -1};
 	request->facts.time_ns = clock_realtime_ns();

@@ -200,7 +200,18 @@ void overlays_bind_layer(struct overlays *o, const struct layer_query *query,
 	pthread_rwlock_unlock(&o->lock);
 }
 
-bool overlays_is_lower_mount(struct overlays *o, uint64_t mount_id)
+void overlays_note_loader(struct overlays *o, uint64_t mount_id, uint64_t ino)
+{
+	struct layer_mount *mount = NULL;
+
+	pthread_rwlock_wrlock(&o->lock);
+	HASH_FIND(hh, o->layer_mounts, &mount_id, sizeof(mount_id), mount);
+	if (mount)
+		mount->entry->loader = ino;
+	pthread_rwlock_unlock(&o->lock);
+}
+
+bool overlays_is_lower_mount(struct overlays *o, uint64_t mount_id, uint64_t *ret_loader)
 {
 	struct layer_mount *mount = NULL;
 	bool lower;
@@ -208,6 +219,7 @@ bool overlays_is_lower_mount(struct overlays *o, uint64_t mount_id)
 	pthread_rwlock_rdlock(&o->lock);
 	HASH_FIND(hh, o->layer_mounts, &mount_id, sizeof(mount_id), mount);
 	lower = mount && mount->writers == o->writers && mount->entry->layer.trusted;
+	*ret_loader = lower ? mount->entry->loader : 0;
 	pthread_rwlock_unlock(&o->lock);
 	return lower;
 }

@@ -170,8 +170,12 @@ void overlays_locate(
  */
 void overlays_bind_layer(struct overlays *overlays, const struct layer_query *query,
         const char *mount_path, uint64_t mount_id);
-/* Whether what is opened through @mount_id is of a lower layer that vouches. */
-bool overlays_is_lower_mount(struct overlays *overlays, uint64_t mount_id);
+/*
+ * Whether what is opened through @mount_id is of a lower layer that vouches. @ret_loader is the
+ * inode number of the dynamic loader in it, as noted last; 0 when none has been seen yet.
+ */
+bool overlays_is_lower_mount(struct overlays *overlays, uint64_t mount_id, uint64_t *ret_loader);
+void overlays_note_loader(struct overlays *overlays, uint64_t mount_id, uint64_t ino);
 
 /* A copy of the container's name as it is known now. 0 or -ENOMEM. */
 int overlay_info(

@@ -23,6 +23,7 @@ struct layer_entry {
 	struct layer_entry *next;
 	struct layer_mount *mounts; /* newest first */
 	unsigned int n_mounts;
+	uint64_t loader; /* inode number of its dynamic loader; 0: none seen yet */
 };
 
 /*

@@ -453,8 +453,8 @@ static int probe_begin(int fd, struct probe_result *result)
  */
 static bool probe_by_mount(struct probe_context *c, struct probe_result *result)
 {
-	result->settled =
-	        result->mount_id && overlays_is_lower_mount(c->overlays, result->mount_id);
+	result->settled = result->mount_id &&
+	                  overlays_is_lower_mount(c->overlays, result->mount_id, &result->loader);
 	if (result->settled)
 		result->origin = ORIGIN_IMAGE;
 	return result->settled;

@@ -39,6 +39,7 @@ struct probe_result {
 	struct file_identity lower_identity;
 	struct file_identity identity; /* of the real inode where it is known */
 	mode_t mode;
+	uint64_t loader;         /* inode number of the layer's dynamic loader; 0 unknown */
 	uint64_t mount_id;       /* of the event's descriptor; 0 unknown */
 	struct overlay *overlay; /* the container's; a reference or NULL */
 	char *path;              /* in the container; NULL when unknown */

@@ -16,17 +16,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #define PROC_SMALL_MAX  8192u  /* bytes of stat, status, comm, loginuid */
 #define PROC_CGROUP_MAX 65536u /* bytes of cgroup: a line per hierarchy */
+#define THREADS_MAX     4096u  /* of a task that are looked at */
 #define NR_EXECVE       59     /* x86_64; arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_EXECVEAT     322    /* x86_64 */
+#define NR_EXECVE_32    11     /* of 32-bit tasks; syscall_32.tbl */
+#define NR_EXECVEAT_32  358
 #if defined(__aarch64__)
 #undef NR_EXECVE
+#undef NR_EXECVEAT_32
 #undef NR_EXECVEAT
-#define NR_EXECVE   221 /* include/uapi/asm-generic/unistd.h */
-#define NR_EXECVEAT 281
+#define NR_EXECVE      221 /* include/uapi/asm-generic/unistd.h */
+#define NR_EXECVEAT    281
+#define NR_EXECVEAT_32 387 /* arch/arm/tools/syscall.tbl */
 #endif
 
 static char *read_text(pid_t pid, const char *name, size_t max, size_t *ret_size)
@@ -187,6 +193,56 @@ int task_read(pid_t pid, int pidfd, enum task_memory memory, struct process_info
 	p.login_uid = read_login_uid(pid);
 	read_ancestors(&fields, &p);
 	return finish(&p, pidfd, ret_process);
+}
+
+static bool is_exec(long nr)
+{
+	return nr == NR_EXECVE || nr == NR_EXECVEAT || nr == NR_EXECVE_32 || nr == NR_EXECVEAT_32;
+}
+
+static bool thread_is_in_exec(pid_t pid, int thread)
+{
+	_cleanup_free_ char *text = NULL;
+	char name[32];
+	long nr;
+
+	snprintf(name, sizeof(name), "task/%d/syscall", thread);
+	text = read_text(pid, name, PROC_SMALL_MAX, NULL);
+	return text && sscanf(text, "%ld", &nr) == 1 && is_exec(nr);
+}
+
+/* Any thread may exec; the kernel names only the process. */
+static bool is_in_exec(pid_t pid)
+{
+	_cleanup_closedir_ DIR *threads = NULL;
+	struct dirent *entry;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	threads = opendir(path);
+	for (unsigned int n = 0; threads && n < THREADS_MAX && (entry = readdir(threads)); n++)
+		if (entry->d_name[0] != '.' && thread_is_in_exec(pid, atoi(entry->d_name)))
+			return true;
+	return false;
+}
+
+int task_read_waiting(pid_t pid, enum task_memory memory, struct process_info *ret_process)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct process_info process;
+	int r;
+
+	if (pidfd < 0)
+		return -ESRCH;
+	r = task_read(pid, pidfd, memory, &process);
+	if (r < 0)
+		return r;
+	if (!is_in_exec(pid)) {
+		process_info_done(&process);
+		return -ESRCH;
+	}
+	*ret_process = process;
+	return 0;
 }
 
 int task_read_writer(

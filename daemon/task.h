@@ -25,6 +25,12 @@ enum task_memory { TASK_MEMORY_LEAVE = 0, TASK_MEMORY_READ };
  */
 int task_read(pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process);
 
+/*
+ * The same for a task that waits for our verdict. Killed meanwhile, its pid may be another's: what
+ * is not in an exec is not it (-ESRCH).
+ */
+int task_read_waiting(pid_t pid, enum task_memory memory, struct process_info *ret_process);
+
 /* Only what a drop's record needs: exe, cmdline, uid, comm. A few microseconds; same check. */
 int task_read_writer(
         pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process);

@@ -57,11 +57,15 @@ void verdicts_free(struct verdicts *v)
 	free(v);
 }
 
-static void close_event(const struct fan_event *event)
+/* By name; where a layer's loader is known, by its number, unless each one is to be seen. */
+static bool may_be_loader(const struct verdicts *v, const struct fan_event *event,
+        const struct probe_result *probe, const struct ruling *ruling)
 {
-	close(event->fd);
-	if (event->pidfd >= 0)
-		close(event->pidfd);
+	if (probe->by_overlay && v->context.real_events)
+		return false;
+	if (probe->loader != 0 && !ruling_config(ruling)->guard_loaders)
+		return probe->loader == probe->identity.ino;
+	return loader_is_one(event->fd);
 }
 
 /* Answers at once what needs no digest: the image's own programs and the host's. */
@@ -84,8 +88,7 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 	}
 	/* A loader may be all that shows of a program: the pool asks the task. */
 	settled = settled &&
-	          (probe.origin != ORIGIN_IMAGE || (probe.by_overlay && v->context.real_events) ||
-	                  !loader_is_one(event->fd));
+	          (probe.origin != ORIGIN_IMAGE || !may_be_loader(v, event, &probe, ruling));
 	if (settled && fan_groups_answer(v->context.groups->verdicts, event->fd, true) < 0)
 		faults_count(v->context.faults, FAULT_REPLY);
 	/* A program of the image, by its real inode: the kernel need not ask again. */
@@ -114,7 +117,7 @@ static void handle(struct verdicts *v, const struct fan_event *event)
 	ruling_ref(ruling);
 	rulings_release(v->context.rulings, ruling);
 	if (settled) {
-		close_event(event);
+		close(event->fd);
 		ruling_unref(ruling);
 		return;
 	}
