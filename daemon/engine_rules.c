@@ -156,10 +156,10 @@ void engine_rules_learned(void *userdata)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* FUSE mounts carry their verdict as a mark: another ruling may want another one. */
-static void judge_fuse(struct engine *e)
+/* Filesystems that are refused by type carry their verdict as a mark: it may be another one now. */
+static void judge_served(struct engine *e)
 {
-	if (e->volumes && volumes_have_fuse(e->volumes))
+	if (e->volumes && volumes_have_served(e->volumes))
 		mounts_rescan(e->mounts);
 }
 
@@ -175,7 +175,7 @@ int engine_set_mode(struct engine *e, const struct mode_override *override)
 	pthread_mutex_unlock(&e->lock);
 	ruling_unref(ruling);
 	if (r == 0)
-		judge_fuse(e);
+		judge_served(e);
 	return r;
 }
 
@@ -220,7 +220,7 @@ int engine_reload(struct engine *e, struct config_error *reterr_error)
 	if (r == 0)
 		r = sinks_reload(e->sinks, shared_config_get(shared));
 	if (r == 0)
-		judge_fuse(e);
+		judge_served(e);
 	shared_config_unref(shared);
 	return r;
 }

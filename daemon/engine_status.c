@@ -25,9 +25,11 @@ static void add_guarded(const char *fstype, enum mark_kind kind, const char *pat
 
 static void add_volume(enum volume_kind kind, const char *fstype, const char *path, void *userdata)
 {
-	json_array_append_new(
-	        userdata, json_pack("{s:o, s:s, s:o}", "fs", text(fstype), "kind",
-	                          kind == VOLUME_FUSE ? "fuse" : "volume", "path", text(path)));
+	json_array_append_new(userdata, json_pack("{s:o, s:s, s:o}", "fs", text(fstype), "kind",
+	                                        kind == VOLUME_FUSE     ? "fuse"
+	                                        : kind == VOLUME_SERVED ? "served"
+	                                                                : "volume",
+	                                        "path", text(path)));
 }
 
 static void add_container(const struct overlay *overlay, void *userdata)

@@ -7,11 +7,14 @@
 
 #include "base/cleanup.h"
 #include "daemon/log.h"
+#include "daemon/task_root.h"
 #include "daemon/views.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libmount/libmount.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,37 +154,47 @@ static int mark_backings_of(struct guard *g, const struct overlay *overlay)
 	return r;
 }
 
-/* The path by which we reach @overlay; its fsid is noted. The caller frees. 0 or -errno. */
-static int reach(struct overlay *overlay, const char *mountpoint, pid_t via, char **ret_path)
+/*
+ * An O_PATH descriptor of @overlay's root, by which it is marked: what a path leads to may be
+ * another a moment later. Its fsid is noted where the device number may not tell it.
+ */
+static int reach(struct overlay *overlay, const char *mountpoint, pid_t via)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = task_open_cached(via, mountpoint, RESOLVE_NO_SYMLINKS);
+	struct file_look look = {0};
 	struct statfs fs;
-	struct stat st;
-	int n = via > 0 ? asprintf(&path, "/proc/%d/root%s", (int)via, mountpoint)
-	                : asprintf(&path, "%s", mountpoint);
+	int r;
 
-	if (n < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	if (stat(path, &st) < 0 || statfs(path, &fs) < 0)
-		return -errno;
-	if (st.st_dev != overlay->dev)
+	if (fd < 0)
+		return fd;
+	r = file_look(fd, &look);
+	if (r < 0)
+		return r;
+	if (look.identity.dev != overlay->dev)
 		return -ESTALE; /* something else is mounted over it here */
-	overlay->fsid = fs.f_fsid;
-	*ret_path = TAKE_PTR(path);
-	return 0;
+	/* A question that goes on to the layers: only where none is a FUSE server's (sighting.c).
+	 */
+	if (overlay->complete && fstatfs(fd, &fs) == 0)
+		overlay->fsid = fs.f_fsid;
+	return TAKE_FD(fd);
+}
+
+/* The path of an open descriptor, for fanotify_mark(2), which takes no O_PATH ones. */
+#define FD_PATH_SIZE 32
+static const char *fd_path(int fd, char buffer[FD_PATH_SIZE])
+{
+	snprintf(buffer, FD_PATH_SIZE, "/proc/self/fd/%d", fd);
+	return buffer;
 }
 
 static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
 {
-	_cleanup_free_ char *path = NULL;
-	int n = reach(overlay, mountpoint, via, &path);
+	_cleanup_close_ int fd = reach(overlay, mountpoint, via);
+	char path[FD_PATH_SIZE];
+	int r = fd < 0 ? fd : fan_groups_mark_filesystem(g->context.groups, fd_path(fd, path));
 
-	if (n == 0)
-		n = fan_groups_mark_filesystem(g->context.groups, path);
-	if (n < 0 || !overlay->upper)
-		return n;
+	if (r < 0 || !overlay->upper)
+		return r;
 	/* What was dropped is also reached past the overlay: by the upper directory's own path. */
 	return mark_backing(g, overlay->upper->backing);
 }
@@ -192,29 +205,34 @@ static int mark_overlay(struct guard *g, struct overlay *overlay, const char *mo
  */
 static void mark_birth(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	char path[FD_PATH_SIZE];
 
 	if (!g->context.config->guard_volumes || overlay->born || overlay->birth_marked)
 		return;
-	if (reach(overlay, mountpoint, via, &path) < 0)
+	fd = reach(overlay, mountpoint, via);
+	if (fd < 0)
 		return; /* hidden here: it is seen in another namespace */
 	overlay->birth_marked = true;
-	if (fan_groups_mark_execs(g->context.groups, path) < 0) {
+	if (fan_groups_mark_execs(g->context.groups, fd_path(fd, path)) < 0) {
 		overlay->birth_marked = false;
 		faults_count(g->context.faults, FAULT_MARK);
-	} else if (overlay->born) {
+	} else if (overlay->born && atomic_exchange(&overlay->birth_marked, false)) {
 		(void)fan_groups_unmark_execs(g->context.groups, path);
 	}
 }
 
+/* The task may have another root by now: only the overlay's own mark is taken away, and once. */
 void guard_born(struct guard *g, struct overlay *overlay, pid_t pid)
 {
-	char path[32];
+	_cleanup_close_ int fd = -1;
+	char path[FD_PATH_SIZE];
 
-	if (!overlay->birth_marked || overlay->marked)
+	if (overlay->marked || !overlay->birth_marked)
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	(void)fan_groups_unmark_execs(g->context.groups, path);
+	fd = reach(overlay, "/", pid);
+	if (fd >= 0 && atomic_exchange(&overlay->birth_marked, false))
+		(void)fan_groups_unmark_execs(g->context.groups, fd_path(fd, path));
 }
 
 void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include <uthash.h>
 
@@ -150,6 +151,29 @@ static bool unchanged(const struct hashing *h)
 	return file_identity_of(h->fd, &now, &mode) == 0 && file_identity_equal(&now, &h->identity);
 }
 
+/*
+ * Whether the first store through a new mapping moves ctime (vm_operations_struct.page_mkwrite), as
+ * it does not on tmpfs: there, what was mapped and changed while nobody held a lease looks as
+ * before.
+ */
+static bool stores_move_ctime(int fd)
+{
+	static const long types[] = {
+	        0xef53,     /* EXT4_SUPER_MAGIC, also ext2 and ext3; linux/magic.h */
+	        0x58465342, /* XFS_SUPER_MAGIC */
+	        0x9123683e, /* BTRFS_SUPER_MAGIC */
+	        0xf2f52010, /* F2FS_SUPER_MAGIC */
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (fs.f_type == types[i])
+			return true;
+	return false;
+}
+
 static enum hash_state begin(struct hashing *h, struct digest *ret_digest)
 {
 	struct digest_stream *stream;
@@ -163,7 +187,8 @@ static enum hash_state begin(struct hashing *h, struct digest *ret_digest)
 	/* Only now is what stat(2) says about the content binding. */
 	if (!unchanged(h))
 		return HASH_MUTABLE;
-	if (hash_cache_get(h->cache, &h->identity, ret_digest))
+	h->cached = !h->lease || stores_move_ctime(h->fd);
+	if (h->cached && hash_cache_get(h->cache, &h->identity, ret_digest))
 		return HASH_DONE;
 	if (digest_stream_new(&stream) < 0)
 		return HASH_FAILED;
@@ -176,7 +201,8 @@ static enum hash_state finish(struct hashing *h, const struct digest *digest)
 {
 	if (!hashing_still_leased(h) || !unchanged(h))
 		return HASH_MUTABLE;
-	cache_put(h->cache, &h->identity, digest);
+	if (h->cached)
+		cache_put(h->cache, &h->identity, digest);
 	return HASH_DONE;
 }
 

@@ -43,6 +43,7 @@ struct hashing {
 	struct file_identity identity;
 	bool lease; /* take one: false for lower files, which no container can write */
 	bool leased;
+	bool cached; /* its digest may be remembered by its times */
 	struct digest_stream *stream;
 	struct digest_source source;
 };

@@ -85,8 +85,10 @@ int held_new(const struct held_context *context, struct held **ret_held)
 	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	h->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (h->signals < 0 || h->wake < 0 || h->timer < 0) {
+		int error = errno;
+
 		held_free(h);
-		return -errno;
+		return -error;
 	}
 	*ret_held = h;
 	return 0;
@@ -250,8 +252,7 @@ static bool keep_locked(struct held *h, struct overlay *overlay, struct entry *e
 
 	HASH_FIND(by_inode, h->by_inode, &entry->key, sizeof(entry->key), before);
 	if (before)
-		let_go(h, before,
-		        false); /* its mark was cleared, or this exec had not been asked about */
+		let_go(h, before, true);
 	make_room(h);
 	owner = owner_get(h, overlay);
 	if (!owner)

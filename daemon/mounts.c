@@ -87,9 +87,36 @@ struct sight {
 	pid_t pid; /* 0: our own */
 	enum mounter mounter;
 	struct dev_set found;  /* overlays; and, of containers, volumes */
-	struct dev_set all;    /* our own: every filesystem */
+	struct dev_set all;    /* every filesystem */
+	struct dev_set fuse;   /* of them, those of FUSE */
 	struct dev_set within; /* our own: ids of overlay mounts, and of what is mounted on them */
 };
+
+static void sight_done(struct sight *sight)
+{
+	dev_set_done(&sight->found);
+	dev_set_done(&sight->all);
+	dev_set_done(&sight->fuse);
+	dev_set_done(&sight->within);
+}
+
+/* A look at a mount table. 0, or -ENOMEM. */
+static int each_line(const char *text, size_t size,
+        void (*fn)(const struct mountinfo_line *line, void *userdata), void *userdata)
+{
+	const char *cursor = text;
+	int r;
+
+	do {
+		struct mountinfo_line line = {0};
+
+		r = mountinfo_next(&cursor, text + size, &line);
+		if (r == 1)
+			fn(&line, userdata);
+		mountinfo_line_done(&line);
+	} while (r != 0 && r != -ENOMEM);
+	return r;
+}
 
 static enum mounter ns_mounter(pid_t pid)
 {
@@ -118,6 +145,7 @@ static void sight_line(struct mounts *m, struct sight *view, const struct mounti
 	        .generation = m->generation,
 	        .storage = &m->storage,
 	        .backings = m->context.backings,
+	        .fuse = &view->fuse,
 	};
 	struct overlay *overlay = overlays_touch(
 	        m->context.overlays, source.dev, line->options, view->mounter, m->generation);
@@ -147,7 +175,6 @@ static void own_line(struct mounts *m, struct sight *view, const struct mountinf
 	        .generation = m->generation,
 	};
 
-	dev_set_add(&view->all, sighting.dev);
 	if (strcmp(line->fstype, "overlay") && !dev_set_has(&view->within, line->parent))
 		return;
 	dev_set_add(&view->within, line->id);
@@ -155,124 +182,81 @@ static void own_line(struct mounts *m, struct sight *view, const struct mountinf
 		(void)volumes_guard(m->context.volumes, &sighting);
 }
 
+struct look {
+	struct mounts *mounts;
+	struct sight *view;
+};
+
+/* First: what is there at all, before anything of it is marked or opened. */
+static void note_line(const struct mountinfo_line *line, void *userdata)
+{
+	struct look *look = userdata;
+	dev_t dev = makedev(line->dev_major, line->dev_minor);
+
+	dev_set_add(&look->view->all, dev);
+	if (volume_kind_of(line->fstype) == VOLUME_FUSE)
+		dev_set_add(&look->view->fuse, dev);
+}
+
+static void take_line(const struct mountinfo_line *line, void *userdata)
+{
+	struct look *look = userdata;
+
+	if (look->view->pid == 0)
+		own_line(look->mounts, look->view, line);
+	if (!strcmp(line->fstype, "overlay"))
+		sight_line(look->mounts, look->view, line);
+}
+
 static int scan_view(struct mounts *m, struct sight *view)
 {
 	_cleanup_free_ char *text = NULL;
+	struct look look = {m, view};
 	size_t size = 0;
-	const char *cursor, *end;
 	int r = task_mounts_read(view->pid, &text, &size);
 
+	if (r == 0)
+		r = each_line(text, size, note_line, &look);
 	if (r < 0)
 		return r;
-	cursor = text;
-	end = text + size;
-	for (;;) {
-		struct mountinfo_line line = {0};
-
-		r = mountinfo_next(&cursor, end, &line);
-		if (r == 0)
-			return 0;
-		if (r == -ENOMEM)
-			return r;
-		if (r < 0)
-			continue;
-		if (view->pid == 0)
-			own_line(m, view, &line);
-		if (!strcmp(line.fstype, "overlay"))
-			sight_line(m, view, &line);
-		mountinfo_line_done(&line);
-	}
+	if (view->pid == 0 && m->context.volumes)
+		volumes_set_host(m->context.volumes, &view->all);
+	return each_line(text, size, take_line, &look);
 }
 
 /*
  * What is mounted in a container.
  */
-static bool is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return n > 1 && !strncmp(path, dir, n) && path[n] == '/';
-}
-
-/* Mount points that lead through a FUSE filesystem: a walk there would ask its server. */
-struct fuse_paths {
-	char **items;
-	size_t n;
+struct guarding {
+	struct mounts *mounts;
+	pid_t pid;
+	struct dev_set *found;
 };
 
-static void fuse_paths_done(struct fuse_paths *paths)
+static void guard_line(const struct mountinfo_line *line, void *userdata)
 {
-	for (size_t i = 0; i < paths->n; i++)
-		free(paths->items[i]);
-	free(paths->items);
-}
-
-static bool fuse_paths_lead_to(const struct fuse_paths *paths, const char *path)
-{
-	for (size_t i = 0; i < paths->n; i++)
-		if (is_below(path, paths->items[i]))
-			return true;
-	return false;
-}
-
-static void fuse_paths_add(struct fuse_paths *paths, const char *path)
-{
-	char **grown = reallocarray(paths->items, paths->n + 1, sizeof(*grown));
-	char *copy = strdup(path);
-
-	if (grown)
-		paths->items = grown;
-	if (!grown || !copy) {
-		free(copy);
-		return;
-	}
-	paths->items[paths->n++] = copy;
-}
-
-/* A mount table lists a mount before those that are mounted on it. */
-static void guard_line(struct mounts *m, pid_t pid, const struct mountinfo_line *line,
-        struct fuse_paths *fuse, struct dev_set *found)
-{
+	struct guarding *g = userdata;
 	struct volume_sighting sighting = {
 	        .dev = makedev(line->dev_major, line->dev_minor),
 	        .fstype = line->fstype,
 	        .mountpoint = line->mountpoint,
-	        .via = pid,
-	        .below_fuse = fuse_paths_lead_to(fuse, line->mountpoint),
-	        .generation = m->generation,
+	        .via = g->pid,
+	        .generation = g->mounts->generation,
 	};
 
-	if (!strcmp(line->fstype, "overlay"))
-		return;
-	if (volumes_guard(m->context.volumes, &sighting))
-		dev_set_add(found, sighting.dev);
-	if (volume_kind_of(line->fstype) == VOLUME_FUSE)
-		fuse_paths_add(fuse, line->mountpoint);
+	if (strcmp(line->fstype, "overlay") && volumes_guard(g->mounts->context.volumes, &sighting))
+		dev_set_add(g->found, sighting.dev);
 }
 
-/* Everything below the root of @pid, which is a container's. */
-static void guard_volumes(struct mounts *m, pid_t pid, struct dev_set *found)
+/* Everything below the root of @pid, which is a container's. False when that could not be seen. */
+static bool guard_volumes(struct mounts *m, pid_t pid, struct dev_set *found)
 {
-	_cleanup_(fuse_paths_done) struct fuse_paths fuse = {0};
 	_cleanup_free_ char *text = NULL;
-	const char *cursor, *end;
+	struct guarding guarding = {m, pid, found};
 	size_t size = 0;
-	int r;
 
-	if (!m->context.volumes || task_mounts_read(pid, &text, &size) < 0)
-		return;
-	cursor = text;
-	end = text + size;
-	for (;;) {
-		struct mountinfo_line line = {0};
-
-		r = mountinfo_next(&cursor, end, &line);
-		if (r == 0 || r == -ENOMEM)
-			return;
-		if (r == 1)
-			guard_line(m, pid, &line, &fuse, found);
-		mountinfo_line_done(&line);
-	}
+	return !m->context.volumes || (task_mounts_read(pid, &text, &size) == 0 &&
+	                                      each_line(text, size, guard_line, &guarding) == 0);
 }
 
 /*
@@ -297,8 +281,8 @@ static void root_bind(struct mounts *m, pid_t pid, const struct task_root *root,
         struct overlay *overlay, struct dev_set *found)
 {
 	/* Without unique ids each exec comes here; changes are then seen by the scans alone. */
-	if (root->unique || !overlay->born)
-		guard_volumes(m, pid, found);
+	if ((root->unique || !overlay->born) && !guard_volumes(m, pid, found))
+		return; /* the next exec looks again */
 	overlay->born = true;
 	m->context.born(overlay, pid, m->context.userdata);
 	pidns_learn(m->pidns, pid, overlay);
@@ -358,13 +342,12 @@ static void look_at(struct mounts *m, const struct view *view)
 {
 	struct sight sight = {.pid = view->pid, .mounter = ns_mounter(view->pid)};
 
-	if (scan_view(m, &sight) < 0) {
-		dev_set_done(&sight.found);
-		return;
+	if (scan_view(m, &sight) == 0) {
+		learn_root(m, view->pid, &sight.found);
+		if (views_store(m->views, view, m->generation, &sight.found))
+			watch_view(m, view->pid);
 	}
-	learn_root(m, view->pid, &sight.found);
-	if (views_store(m->views, view, m->generation, &sight.found))
-		watch_view(m, view->pid);
+	sight_done(&sight);
 }
 
 static void scan_task(struct mounts *m, pid_t pid, struct dev_set *seen)
@@ -411,11 +394,7 @@ static int scan_own(struct mounts *m)
 	struct sight sight = {.mounter = MOUNTER_HOST};
 	int r = scan_view(m, &sight);
 
-	if (r == 0 && m->context.volumes)
-		volumes_set_host(m->context.volumes, &sight.all);
-	dev_set_done(&sight.all);
-	dev_set_done(&sight.within);
-	dev_set_done(&sight.found);
+	sight_done(&sight);
 	return r;
 }
 
@@ -478,7 +457,7 @@ int mounts_scan_task(struct mounts *m, pid_t pid)
 
 	pthread_mutex_lock(&m->scan_lock);
 	r = scan_view(m, &sight);
-	dev_set_done(&sight.found);
+	sight_done(&sight);
 	pthread_mutex_unlock(&m->scan_lock);
 	return r;
 }
@@ -521,7 +500,7 @@ static struct overlay *find_root(struct mounts *m, pid_t pid, const struct task_
 	if (overlay)
 		root_bind(m, pid, root, overlay, &sight.found);
 	pthread_mutex_unlock(&m->scan_lock);
-	dev_set_done(&sight.found);
+	sight_done(&sight);
 	return overlay;
 }
 

@@ -137,16 +137,25 @@ static int overlay_fill(
 	return overlay->info.key ? 0 : -ENOMEM;
 }
 
+static bool is_trusted_by(const struct overlay_sighting *s, const struct layer *layer)
+{
+	for (size_t i = 0; i < s->n_lowers; i++)
+		if (s->lowers[i].trusted && s->lowers[i].backing == layer->backing &&
+		        !strcmp(s->lowers[i].path, layer->path))
+			return true;
+	return false;
+}
+
 /* A later sighting can only add trust: the mount is visible from the host after all. */
 static void overlay_refresh(struct overlay *overlay, const struct overlay_sighting *s)
 {
 	overlay->seen = s->generation;
 	if (overlay->mounter != MOUNTER_HOST)
 		overlay->mounter = s->mounter;
-	/* An incomplete sighting of a complete overlay says nothing about its layers. */
-	for (size_t i = 0; i < s->n_lowers && overlay->complete == s->complete; i++)
-		if (s->lowers[i].trusted)
-			overlay->lowers[i]->trusted = true;
+	/* A path of the options may lead elsewhere than when it was mounted: same place, not same
+	 * rank. */
+	for (size_t i = 0; i < overlay->n_lowers; i++)
+		overlay->lowers[i]->trusted |= is_trusted_by(s, overlay->lowers[i]);
 }
 
 static int overlay_add(

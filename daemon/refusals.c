@@ -72,7 +72,8 @@ static char *fuse_mount_of(pid_t pid)
 		struct mountinfo_line line = {0};
 
 		r = mountinfo_next(&cursor, end, &line);
-		if (r == 1 && volume_kind_of(line.fstype) == VOLUME_FUSE)
+		if (r == 1 && volume_kind_of(line.fstype) >= VOLUME_FUSE &&
+		        volume_kind_of(line.fstype) <= VOLUME_SERVED)
 			found = TAKE_PTR(line.mountpoint);
 		mountinfo_line_done(&line);
 	} while (!found && r != 0 && r != -ENOMEM);

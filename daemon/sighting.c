@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "core/overlay.h"
 #include "daemon/log.h"
+#include "daemon/task_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,10 +136,21 @@ static int open_layer(const struct sighting_source *source, const char *path)
 	if (source->pid > 0) {
 		char root[48];
 
+		/* A layer in use is in memory; a walk to the disk could be one to a FUSE server. */
+		fd = task_open_cached(source->pid, path, 0);
+		if (fd >= 0 || source->fuse->n > 0)
+			return fd;
 		snprintf(root, sizeof(root), "/proc/%d/root", (int)source->pid);
 		fd = open_dir(root, path);
 	}
 	return fd >= 0 ? fd : open_dir("", path);
+}
+
+static bool is_served_by_fuse(const struct sighting_source *source, int fd)
+{
+	struct file_look look = {0};
+
+	return file_look(fd, &look) < 0 || dev_set_has(source->fuse, look.identity.dev);
 }
 
 static int read_handle(int fd, struct layer_handle *ret_handle)
@@ -167,6 +179,8 @@ static int resolve(
 
 	if (fd < 0)
 		return fd;
+	if (is_served_by_fuse(source, fd))
+		return -EOPNOTSUPP;
 	r = backing_get(source->backings, fd, &ret_layer->backing);
 	if (r == 0)
 		r = read_handle(fd, &ret_layer->handle);

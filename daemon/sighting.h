@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon/overlays.h"
+#include "daemon/views.h"
 
 #define STORAGE_PATHS_MAX (CONFIG_LIST_MAX + 16u)
 
@@ -30,6 +31,7 @@ struct sighting_source {
 	uint64_t generation;
 	const struct storage_paths *storage;
 	struct backing_table *backings;
+	const struct dev_set *fuse; /* filesystems whose servers must not be asked */
 };
 
 /* 0 known, 1 new, or -errno. @ret_overlay is a reference. */

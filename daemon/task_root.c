@@ -8,9 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+
+#define CACHED_TRIES 16u
 
 int task_root_look(pid_t pid, struct task_root *ret_root)
 {
@@ -112,4 +116,28 @@ char *task_mount_root(pid_t pid, int fd)
 	root = TAKE_PTR(line.root);
 	mountinfo_line_done(&line);
 	return root;
+}
+
+int task_open_cached(pid_t pid, const char *path, uint64_t resolve)
+{
+	struct open_how how = {
+	        .flags = O_PATH | O_CLOEXEC,
+	        .resolve = RESOLVE_CACHED | RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
+	};
+	_cleanup_close_ int root = -1;
+	char link[48] = "/";
+	int fd = -EAGAIN;
+
+	if (pid > 0)
+		snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	/* A walk without locks also fails when somebody renames beside it. */
+	for (unsigned int i = 0; i < CACHED_TRIES && fd == -EAGAIN; i++) {
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd < 0)
+			fd = -errno;
+	}
+	return fd;
 }

@@ -31,3 +31,11 @@ int task_mounts_read(pid_t pid, char **ret_text, size_t *ret_size);
  * all of it. NULL when it cannot be told; the caller frees.
  */
 char *task_mount_root(pid_t pid, int fd);
+
+/*
+ * An O_PATH descriptor of @path as @pid (0: we ourselves) sees it, by a walk over what the kernel
+ * has in memory: where that leads through a FUSE filesystem its server is not asked. Mount points
+ * and layers in use are always in memory. @resolve: further RESOLVE_* of openat2(2). -EAGAIN when
+ * something is not in memory, or -errno.
+ */
+int task_open_cached(pid_t pid, const char *path, uint64_t resolve);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "daemon/guard.h"
 #include "daemon/log.h"
+#include "daemon/task_root.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 
 #include <uthash.h>
 
@@ -34,7 +33,8 @@ struct volumes {
 	struct volumes_context context;
 	pthread_mutex_t lock;
 	struct volume *entries;
-	_Atomic unsigned int n_fuse; /* of them */
+	_Atomic unsigned int n_served; /* of them */
+	_Atomic bool fuse_seen;        /* ever */
 	struct dev_set host;
 };
 
@@ -64,15 +64,43 @@ static const char *const pseudo[] = {
         "tracefs",
 };
 
+/* A server elsewhere answers for these; reading an event would wait for it, too. */
+static const char *const served[] = {
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "coda",
+        "gfs2",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+};
+
+static bool is_listed(const char *const *list, size_t n, const char *fstype)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(fstype, list[i]))
+			return true;
+	return false;
+}
+
 enum volume_kind volume_kind_of(const char *fstype)
 {
 	if (!strcmp(fstype, "fuse") || !strcmp(fstype, "fuseblk") || !strncmp(fstype, "fuse.", 5) ||
 	        !strncmp(fstype, "fuseblk.", 8))
 		return VOLUME_FUSE;
-	for (size_t i = 0; i < sizeof(pseudo) / sizeof(pseudo[0]); i++)
-		if (!strcmp(fstype, pseudo[i]))
-			return VOLUME_PSEUDO;
-	return VOLUME_PLAIN;
+	if (is_listed(served, sizeof(served) / sizeof(served[0]), fstype))
+		return VOLUME_SERVED;
+	return is_listed(pseudo, sizeof(pseudo) / sizeof(pseudo[0]), fstype) ? VOLUME_PSEUDO
+	                                                                     : VOLUME_PLAIN;
 }
 
 int volumes_new(const struct volumes_context *context, struct volumes **ret_volumes)
@@ -90,7 +118,7 @@ int volumes_new(const struct volumes_context *context, struct volumes **ret_volu
 static void volume_remove(struct volumes *v, struct volume *volume)
 {
 	HASH_DEL(v->entries, volume);
-	v->n_fuse -= volume->kind == VOLUME_FUSE;
+	v->n_served -= volume->kind != VOLUME_PLAIN;
 	free(volume->fstype);
 	free(volume->path);
 	free(volume);
@@ -129,7 +157,7 @@ static void volume_add(struct volumes *v, const struct volume_sighting *s, enum 
 		volume->kind = kind;
 		volume->fstype = strdup(s->fstype);
 		volume->path = strdup(s->mountpoint);
-		v->n_fuse += kind == VOLUME_FUSE;
+		v->n_served += kind != VOLUME_PLAIN;
 		HASH_ADD(hh, v->entries, dev, sizeof(volume->dev), volume);
 		if (!volume->fstype || !volume->path) {
 			volume_remove(v, volume);
@@ -140,48 +168,32 @@ static void volume_add(struct volumes *v, const struct volume_sighting *s, enum 
 		volume->seen = s->generation;
 }
 
-/* Guarded already, in a way that outlives what @s may have changed. */
-static bool is_guarded(struct volumes *v, const struct volume_sighting *s)
+/* By the mark on the layers' filesystem, which we keep from being unmounted. */
+static bool is_backing(struct volumes *v, const struct volume_sighting *s)
 {
 	_cleanup_(backing_unrefp) struct backing *backing =
 	        backing_find(v->context.backings, s->dev);
-	struct volume *volume;
 
-	if (backing && backing->marked)
-		return true;
-	volume = volume_find(v, s->dev);
-	if (!volume || major(s->dev) == 0 || volume->kind == VOLUME_FUSE ||
-	        strcmp(volume->fstype, s->fstype))
-		return false;
-	volume->seen = s->generation;
-	return true;
+	return backing && backing->marked;
 }
 
 /* The root of the mount; -ESTALE when something else is mounted over it. */
 static int open_root(const struct volume_sighting *s)
 {
-	struct open_how how = {
-	        .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-	        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	_cleanup_close_ int root = -1, fd = -1;
+	_cleanup_close_ int fd = -1;
 	struct file_look look = {0};
-	char path[32];
+	int r;
 
-	if (s->via > 0)
-		snprintf(path, sizeof(path), "/proc/%d/root", (int)s->via);
-	else
-		snprintf(path, sizeof(path), "/");
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, root, s->mountpoint, &how, sizeof(how));
-	if (fd < 0 || file_look(fd, &look) < 0)
-		return -errno;
+	fd = task_open_cached(s->via, s->mountpoint, RESOLVE_NO_SYMLINKS);
+	if (fd < 0)
+		return fd;
+	r = file_look(fd, &look);
+	if (r < 0)
+		return r;
 	return look.identity.dev == s->dev ? TAKE_FD(fd) : -ESTALE;
 }
 
-static int mark_fuse(struct volumes *v, const struct volume_sighting *s, const char *path)
+static int mark_served(struct volumes *v, const struct volume_sighting *s, const char *path)
 {
 	enum verdict verdict = v->context.refuse(s->mountpoint, s->via, v->context.userdata);
 
@@ -201,13 +213,13 @@ static int mark(struct volumes *v, const struct volume_sighting *s, enum volume_
 	fd = open_root(s);
 	if (fd < 0)
 		return fd;
-	if (kind != VOLUME_FUSE && dev_set_has(&v->host, s->dev))
+	if (kind == VOLUME_PLAIN && dev_set_has(&v->host, s->dev))
 		r = guard_silence_host(v->context.groups, s->dev);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return kind == VOLUME_FUSE ? mark_fuse(v, s, path)
-	                           : fan_groups_mark_filesystem(v->context.groups, path);
+	return kind != VOLUME_PLAIN ? mark_served(v, s, path)
+	                            : fan_groups_mark_filesystem(v->context.groups, path);
 }
 
 static bool guard_locked(struct volumes *v, const struct volume_sighting *s)
@@ -215,9 +227,10 @@ static bool guard_locked(struct volumes *v, const struct volume_sighting *s)
 	enum volume_kind kind = volume_kind_of(s->fstype);
 	int r;
 
-	if (kind == VOLUME_PSEUDO || is_guarded(v, s))
+	if (kind == VOLUME_PSEUDO || is_backing(v, s))
 		return true;
-	r = s->below_fuse ? -ELOOP : mark(v, s, kind);
+	v->fuse_seen = v->fuse_seen || kind == VOLUME_FUSE;
+	r = mark(v, s, kind);
 	if (r == -ESTALE || r == -ENOENT)
 		return true; /* hidden: nobody gets there by a path, and an umount is a change */
 	if (r < 0) {
@@ -271,14 +284,15 @@ void volumes_sweep(struct volumes *v, uint64_t generation)
 	pthread_mutex_unlock(&v->lock);
 }
 
-bool volumes_have_fuse(const struct volumes *v)
+bool volumes_have_served(const struct volumes *v)
 {
-	return v && v->n_fuse > 0;
+	return v && v->n_served > 0;
 }
 
+/* A mapping outlives its mount: what was seen once stays true. */
 enum task_memory volumes_memory(const struct volumes *v)
 {
-	return volumes_have_fuse(v) ? TASK_MEMORY_LEAVE : TASK_MEMORY_READ;
+	return v && v->fuse_seen ? TASK_MEMORY_LEAVE : TASK_MEMORY_READ;
 }
 
 void volumes_each(struct volumes *v,

@@ -2,8 +2,8 @@
  * Filesystems inside containers that are no overlay: tmpfs, /dev/shm, bind mounts, volumes. Their
  * superblocks are marked through /proc/PID/root of a task in the container, so that what is dropped
  * there is asked about like anything else. What cannot hold a program (proc, sysfs, cgroup ...) is
- * left alone; FUSE is refused by its type (refuser.h): a server that stalls would keep whoever
- * opens a file of it waiting.
+ * left alone; FUSE and network filesystems are refused by their type (refuser.h): a server that
+ * stalls would keep whoever opens a file of it waiting.
  */
 #pragma once
 
@@ -22,6 +22,7 @@ enum volume_kind {
 	VOLUME_UNKNOWN = 0, /* treated as PLAIN */
 	VOLUME_PLAIN,
 	VOLUME_FUSE,
+	VOLUME_SERVED, /* network filesystems and their like: refused in the same way */
 	VOLUME_PSEUDO, /* holds no programs */
 };
 
@@ -47,7 +48,6 @@ struct volume_sighting {
 	dev_t dev;
 	const char *fstype, *mountpoint; /* as the task @via sees it */
 	pid_t via;                       /* 0: we ourselves */
-	bool below_fuse; /* its path leads through a FUSE filesystem: must not be walked */
 	uint64_t generation;
 };
 
@@ -60,8 +60,8 @@ void volumes_set_host(struct volumes *volumes, struct dev_set *devs);
 void volumes_touch(struct volumes *volumes, dev_t dev, uint64_t generation);
 void volumes_sweep(struct volumes *volumes, uint64_t generation);
 
-bool volumes_have_fuse(const struct volumes *volumes);
-/* Whether the memory of tasks may be read: not while any container has a FUSE mount. */
+bool volumes_have_served(const struct volumes *volumes);
+/* Whether the memory of tasks may be read: not once any container has had a FUSE mount. */
 enum task_memory volumes_memory(const struct volumes *volumes);
 
 /* Calls @fn for each under the lock. */

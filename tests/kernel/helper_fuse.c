@@ -1,9 +1,10 @@
 /*
  * Row 16: fuse MOUNTPOINT PROGRAM serve|switch|stall. A FUSE server without a library, for inside a
  * container: one file, `prog`, with the content of PROGRAM. `switch` gives every other read a byte
- * that differs in its last place; `stall` never answers an open, `stall-read` a read. Prints
- * "ready" once mounted. As fuse MOUNTPOINT PROGRAM argv, executes PROGRAM with an argument that
- * lies in a mapping of such a file, and prints the error.
+ * that differs in its last place; `stall` never answers an open, `stall-read` a read,
+ * `stall-lookup` a name. Prints "ready" once mounted. As fuse MOUNTPOINT PROGRAM argv, executes
+ * PROGRAM with an argument that lies in a mapping of such a file, and prints the error; `argv-wait`
+ * waits for a line between the two.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 
 static char *content;
 static size_t size;
-static bool switching, stalling, stalling_reads;
+static bool switching, stalling, stalling_reads, stalling_lookups;
 static unsigned int reads;
 
 static void load(const char *path)
@@ -77,6 +78,8 @@ static void do_lookup(int fd, const struct fuse_in_header *in, const char *name)
 	        .entry_valid = 60,
 	        .attr_valid = 60};
 
+	if (stalling_lookups)
+		return;
 	if (strcmp(name, "prog"))
 		reply(fd, in, -ENOENT, NULL, 0);
 	else
@@ -130,7 +133,7 @@ static void serve_one(int fd, const struct fuse_in_header *in, const void *arg)
 	}
 }
 
-static int exec_with_argument(const char *mountpoint, const char *program)
+static int exec_with_argument(const char *mountpoint, const char *program, bool wait)
 {
 	char path[4096], *args[] = {(char *)(unsigned long)program, NULL, NULL}, *envp[] = {NULL};
 	int fd;
@@ -140,6 +143,11 @@ static int exec_with_argument(const char *mountpoint, const char *program)
 	args[1] = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (fd < 0 || args[1] == MAP_FAILED)
 		return 2;
+	if (wait) {
+		puts("mapped");
+		fflush(stdout);
+		getchar();
+	}
 	execve(program, args, envp);
 	puts(errno == EPERM ? "EPERM" : strerror(errno));
 	return 0;
@@ -153,9 +161,10 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return 64;
-	if (!strcmp(argv[3], "argv"))
-		return exec_with_argument(argv[1], argv[2]);
+	if (!strncmp(argv[3], "argv", 4))
+		return exec_with_argument(argv[1], argv[2], argv[3][4] != '\0');
 	load(argv[2]);
+	stalling_lookups = !strcmp(argv[3], "stall-lookup");
 	stalling_reads = !strcmp(argv[3], "stall-read");
 	switching = !strcmp(argv[3], "switch");
 	stalling = !strcmp(argv[3], "stall");

@@ -244,3 +244,70 @@ def test_the_runtimes_init_is_no_volume(fs, overlay, start):
         run("umount", place)
         if made:
             os.unlink(place)
+
+
+class OwnOverlay:
+    """An overlay in a user and mount namespace of its own; `script` goes on for each line it is sent."""
+
+    def __init__(self, script):
+        self.process = subprocess.Popen(
+            ["unshare", "-Urm", "sh", "-c", "mount -t tmpfs t /tmp; mount -t tmpfs t /mnt; " + script],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def expect(self, word):
+        line = self.process.stdout.readline()
+        assert line == word + b"\n", line
+
+    def proceed(self):
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        output, _ = self.process.communicate(b"go\n", timeout=20)
+        return output
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.mark.kernel(since="6.5", why="events of the real inode")
+def test_a_layer_path_that_leads_elsewhere_later_vouches_for_nothing(image, start):
+    """The first look sees the attacker's own directory, the second one the storage: at one rank."""
+    daemon = start(marks="backing")
+    box = OwnOverlay(
+        "mkdir -p /mnt/u /mnt/w /mnt/m /mnt/l2 /mnt/dummy /mnt/sub /mnt/real/l1/bin; ln -s real /mnt/s; "
+        f"cp {image}/bin/payload /mnt/real/l1/bin/one; echo evil >>/mnt/real/l1/bin/one; "
+        f"ln -s {image} /mnt/sub/l1; mount -t overlay o -o userxattr,lowerdir=/mnt/s/l1:/mnt/l2,"
+        "upperdir=/mnt/u,workdir=/mnt/w /mnt/m && mv /mnt/l2 /mnt/l2x && echo mounted && read go; "
+        "ln -sfn sub /mnt/s && mount -t tmpfs t /mnt/dummy && echo flipped && read go; "
+        "chroot /mnt/m /bin/one")
+    try:
+        box.expect(b"mounted")
+        daemon.rescan()
+        box.proceed()
+        box.expect(b"flipped")
+        daemon.rescan()
+        assert b"PAYLOAD-RAN" not in box.end()
+    finally:
+        box.close()
+
+
+@pytest.mark.kernel(since="6.5", why="events of the real inode")
+def test_layers_that_appear_later_are_counted(image, start):
+    daemon = start(marks="backing")
+    box = OwnOverlay(
+        "mkdir /mnt/u /mnt/w /mnt/m /mnt/l1 /mnt/l2 /mnt/l3 && mount -t overlay o -o userxattr,"
+        "lowerdir=/mnt/l1:/mnt/l2:/mnt/l3,upperdir=/mnt/u,workdir=/mnt/w /mnt/m && "
+        "mv /mnt/l1 /mnt/k1 && mv /mnt/l2 /mnt/k2 && mv /mnt/l3 /mnt/k3 && echo mounted && read go; "
+        f"ln -s {image} /mnt/l1; ln -s {image} /mnt/l2; mkdir /mnt/d; mount -t tmpfs t /mnt/d; "
+        "echo flipped; read go")
+    try:
+        box.expect(b"mounted")
+        daemon.rescan()
+        box.proceed()
+        box.expect(b"flipped")
+        daemon.rescan()
+        assert daemon.status()["ready"]
+    finally:
+        box.close()

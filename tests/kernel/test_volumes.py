@@ -1,15 +1,19 @@
 """Rows 8 and 16: what is mounted in a container and is no overlay. Guarded before anything of the
 container runs, also when the kernel remembers its first program; FUSE is refused by its type."""
+import hashlib
+import mmap
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 from harness.container import Container
 from harness.daemon import HELPERS
-from harness.fs import LoopFs, Overlay, run
+from harness.fs import LoopFs, Overlay, libc, run
 
 real_inode = pytest.mark.kernel(since="6.5", why="events of the real inode")
 told = pytest.mark.kernel(since="6.13", why="FAN_REPORT_FD_ERROR names the task that was refused")
@@ -194,12 +198,6 @@ def serve(overlay, start, marks):
         server.close()
 
 
-def wait_for_event(daemon, path):
-    """The kernel has denied before the daemon is told."""
-    daemon.wait_for(lambda: any(e["proc.exepath"] == path for e in daemon.events()))
-    return daemon.event(path)
-
-
 @pytest.mark.parametrize("behaviour", ["serve", "switch"])
 @told
 def test_row_16_fuse_is_refused_by_its_type(overlay, serve, behaviour):
@@ -207,9 +205,13 @@ def test_row_16_fuse_is_refused_by_its_type(overlay, serve, behaviour):
     assert volumes(daemon)
     for _ in range(20):
         assert overlay.exec("/mnt/prog").errno == 1
-    event = wait_for_event(daemon, "/mnt")
-    assert event["execward.reason"] == "mutable" and event["execward.verdict"] == "deny"
-    assert event["execward.container_key"] == overlay.upper
+
+    def of_container():
+        return [e for e in daemon.events() if e["execward.container_key"] == overlay.upper]
+    daemon.wait_for(of_container)  # the kernel has denied before the daemon is told
+    assert of_container()[0]["proc.exepath"] == "/mnt"
+    # A task that is gone when it is looked at has no container: its denial is told all the same.
+    assert {(e["execward.reason"], e["execward.verdict"]) for e in daemon.events()} == {("mutable", "deny")}
 
 
 @told
@@ -256,3 +258,103 @@ def test_row_16_arguments_in_a_stalled_mapping_are_not_read(overlay, serve):
     event = daemon.event("/tmp/payload")
     assert event["proc.name"] == "payload" and event["execward.reason"] == "dropped_copy"
     daemon.stop()
+
+
+def approve_attacker(overlay, daemon):
+    sha = run("sha256sum", overlay.path("/tmp/fuse")).stdout.split()[0].decode()
+    daemon.tool("approve", sha, "--reason", "the attacker's own")
+
+
+@told
+def test_row_16_a_mapping_that_outlives_its_mount_is_not_read(overlay, serve):
+    daemon = serve("stall-read")
+    approve_attacker(overlay, daemon)
+    with subprocess.Popen(["/tmp/fuse", "/mnt", "/tmp/payload", "argv-wait"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE,
+                          preexec_fn=lambda: (os.chroot(overlay.merged), os.chdir("/"))) as stuck:
+        assert stuck.stdout.readline() == b"mapped\n"
+        run("umount", "-l", overlay.path("/mnt"))
+        daemon.rescan()
+        assert not volumes(daemon)
+        assert stuck.communicate(b"\n", timeout=20)[0] == b"EPERM\n"
+    daemon.stop()
+
+
+@told
+def test_row_16_a_mount_below_a_stalled_server_is_not_walked_to(overlay, start, marks):
+    """A tmpfs on /mnt/x, then FUSE over /mnt: the way to the tmpfs leads through the server."""
+    for name in ("fuse", "payload"):
+        shutil.copy(os.path.join(HELPERS, name), overlay.path(f"/tmp/{name}"))
+    if not os.path.exists(overlay.path("/dev/fuse")):
+        os.mknod(overlay.path("/dev/fuse"), 0o600 | 0o020000, os.makedev(10, 229))
+    os.makedirs(overlay.path("/mnt/x"), exist_ok=True)
+    box = Container(overlay)
+    assert box.exec("/bin/mount", "-t", "tmpfs", "t", "/mnt/x").code == 0
+    namespace = os.open(f"/proc/{box.init}/ns/mnt", os.O_RDONLY)
+    server = subprocess.Popen(["/tmp/fuse", "/mnt", "/tmp/payload", "stall-lookup"], stdout=subprocess.PIPE,
+                              preexec_fn=lambda: libc.setns(namespace, 0x20000))
+    try:
+        assert server.stdout.readline() == b"ready\n"
+        daemon = start(marks=marks)
+        daemon.rescan()
+        assert overlay.exec("/bin/one").ran
+        daemon.stop()
+    finally:
+        server.kill()
+        server.wait()
+        os.close(namespace)
+        box.close()
+
+
+def test_row_8_a_store_through_a_new_mapping_on_tmpfs_is_seen(container):
+    """On tmpfs such a store moves no time: nothing is remembered by times there."""
+    box, daemon = container
+    with open(os.path.join(HELPERS, "marked"), "rb") as file:
+        good = file.read()
+    path = f"/proc/{box.init}/root/dev/shm/tool"
+    with open(path, "wb") as file:
+        file.write(good)
+    os.chmod(path, 0o755)
+    daemon.tool("approve", hashlib.sha256(good).hexdigest(), "--reason", "test")
+    assert b"MARKER-GOOD" in box.exec("/dev/shm/tool").output
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as mapping:
+        at = good.index(b"MARKER-GOOD") + 7
+        assert mapping[at]  # the page is there before the store
+        mapping[at:at + 4] = b"EVIL"
+    assert box.exec("/dev/shm/tool").errno == 1
+
+
+ROOT_FLIPPER = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+merged, other, target = sys.argv[1:4]
+libc.unshare(0x20000), libc.mount(b"none", b"/", None, 0x44000, None)
+roots = [os.open(p, os.O_RDONLY) for p in (merged, other)]
+print("flipping", flush=True)
+if os.fork() == 0:
+    while True:
+        libc.mount(b"t", target.encode(), b"tmpfs", 0, None)
+        libc.umount2(target.encode(), 2)
+        time.sleep(0.01)
+while True:
+    for root in roots:
+        os.fchdir(root), os.chroot(".")
+"""
+
+
+@real_inode
+def test_a_root_that_changes_does_not_take_other_marks_away(fs, overlay, start):
+    """The birth mark is the overlay's own: /proc/PID/root may be another filesystem by then."""
+    daemon = start(marks="backing")
+    overlay.drop("/bin/evil", open(overlay.path("/bin/payload"), "rb").read() + b"evil")
+    for name in ("flip", "flip-target"):
+        os.makedirs(fs.path(name), exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", ROOT_FLIPPER, overlay.merged, fs.path("flip"),
+                           fs.path("flip-target")], stdout=subprocess.PIPE, start_new_session=True) as flipper:
+        try:
+            assert flipper.stdout.readline() == b"flipping\n"
+            for _ in range(40):
+                daemon.rescan()
+                assert overlay.exec("/bin/evil").errno == 1
+        finally:
+            os.killpg(flipper.pid, signal.SIGKILL)
