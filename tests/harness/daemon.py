@@ -46,7 +46,11 @@ class Daemon:
                        f"guard: {{marks: {s['marks']}, storage: {json.dumps(s['storage'])}"
                        f"{', ' + s['guard_extra'] if s['guard_extra'] else ''}}}\n"
                        f"outputs: [{{type: file, path: {self.alerts_path}}}]\n"
-                       f"{s['rules']}\n{s['extra']}\n")
+                       f"{s['rules']}\n{self.deadline_line()}{s['extra']}\n")
+
+    def deadline_line(self):
+        """An emulator needs longer for a verdict; a test that is about the deadline says its own."""
+        return f"deadline: {5 * SLOW}s\n" if SLOW > 1 and "deadline" not in self.settings["extra"] else ""
 
     def start(self):
         self.spawn()

@@ -162,7 +162,9 @@ def test_volumes_go_with_their_container(fs, image, start, disk):
         overlay.close()
     daemon.rescan()
     assert not volumes(daemon)
-    assert daemon.descriptors() <= before
+    end = time.monotonic() + 20  # leases go 20 ms after their answers
+    while daemon.descriptors() > before:
+        assert time.monotonic() < end
 
 
 class Server:
@@ -353,7 +355,7 @@ def test_a_root_that_changes_does_not_take_other_marks_away(fs, overlay, start):
                            fs.path("flip-target")], stdout=subprocess.PIPE, start_new_session=True) as flipper:
         try:
             assert flipper.stdout.readline() == b"flipping\n"
-            for _ in range(40):
+            for _ in range(100):
                 daemon.rescan()
                 assert overlay.exec("/bin/evil").errno == 1
         finally:
