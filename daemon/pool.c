@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 
-#define DROP_TURN 8u /* every eighth step goes to a drop when both kinds wait */
+#define BULK_STEPS 64u /* steps at ordinary priority: 256 MiB of a file */
+#define DROP_TURN  8u  /* every eighth step goes to a drop when both kinds wait */
 
 struct lane {
 	struct pool_job *head, **tail;
@@ -54,9 +56,20 @@ static struct pool_job *next_job(struct pool *pool)
 	return job ?: lane_pop(&pool->lanes[drop_first ? POOL_VERDICT : POOL_DROP]);
 }
 
+/* Back again takes CAP_SYS_NICE; without it the thread stays as it is. */
+static void set_bulk(bool bulk, bool *is_bulk)
+{
+	const struct sched_param none = {0};
+
+	if (bulk != *is_bulk &&
+	        pthread_setschedparam(pthread_self(), bulk ? SCHED_IDLE : SCHED_OTHER, &none) == 0)
+		*is_bulk = bulk;
+}
+
 static void *pool_main(void *userdata)
 {
 	struct pool *pool = userdata;
+	bool bulk = false;
 
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
@@ -72,6 +85,7 @@ static void *pool_main(void *userdata)
 		}
 		priority = job->priority;
 		pthread_mutex_unlock(&pool->lock);
+		set_bulk(job->steps++ >= BULK_STEPS, &bulk);
 		step = job->step(job);
 		pthread_mutex_lock(&pool->lock);
 		if (step == POOL_AGAIN)

@@ -1,7 +1,9 @@
 /*
  * Threads that work in steps, so that a 50 GB file and a 1 KiB script share them fairly: a job runs
  * for one step and goes to the end of its queue again until it is done. Verdicts come before the
- * digests of drops, which get every eighth turn so that they are never starved.
+ * digests of drops, which get every eighth turn so that they are never starved. A job of many steps
+ * goes on in the idle class: programs that run beside it come first, and on a machine without a
+ * moment to spare such a file meets its deadline.
  */
 #pragma once
 
@@ -23,6 +25,7 @@ struct pool_job {
 	enum pool_step (*step)(struct pool_job *job);
 	enum pool_priority priority;
 	struct pool_job *next; /* the pool's */
+	unsigned int steps;    /* the pool's; 0 */
 };
 
 /*
