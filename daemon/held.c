@@ -24,8 +24,10 @@
 
 #include <uthash.h>
 
-#define DRAIN_NS       (20 * NS_PER_MSEC) /* KERNEL.md: an exec is past its write-deny by then */
-#define EXPIRE_EARLY   (1 * NS_PER_SEC)   /* the mark goes before what it stands for expires */
+#define DRAIN_NS                                                                                   \
+	(20 * NS_PER_MSEC) /* an exec denies writers itself by then; docs/architecture.md,         \
+	                      "Soundness" */
+#define EXPIRE_EARLY   (1 * NS_PER_SEC) /* the mark goes before what it stands for expires */
 #define SIGNALS_A_READ 64u
 
 /* What one container holds. */
