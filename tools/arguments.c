@@ -35,6 +35,26 @@ static const struct option_row options[_OPTION_MAX] = {
         [OPTION_REASON] = {"reason", "TEXT", "why; kept with the decision"},
         [OPTION_FOR] = {"for", "DURATION", "how long it holds (10m, 24h, 30d)"},
         [OPTION_DENY] = {"deny", NULL, "the entry of the denylist, not the approval"},
+        [OPTION_HOST] = {"host", NULL, "of these paths of this host, each within its filesystem"},
+        [OPTION_ARCHIVE] = {"archive", "FILE", "a docker save or OCI archive; - for stdin"},
+        [OPTION_ROOTFS] = {"rootfs", "DIR", "a directory that holds a root filesystem"},
+        [OPTION_ALL_FILES] = {"all-files", NULL, "all files, not executables only"},
+        [OPTION_REHASH] = {"rehash", NULL, "hash also what has not changed"},
+        [OPTION_SCOPE] = {"scope", "SCOPE",
+                "where it vouches: image:REF, container:NAME, filesystem:UUID or none"},
+        [OPTION_NAME] = {"name", "NAME", "what to call it, instead of what it was made from"},
+        [OPTION_SNAPSHOT] = {"snapshot", "SNAPSHOT", "a snapshot's id or name"},
+        [OPTION_PACKAGES] = {"packages", NULL,
+                "set apart what the package database accounts for (dpkg, rpm)"},
+        [OPTION_HTML] = {"html", "FILE", "a report for a browser, in one file"},
+        [OPTION_OUT] = {"out", "FILE", "where to write; - for stdout"},
+        [OPTION_SERIES] = {"series", "NAME", "the series of the allowlist"},
+        [OPTION_LIST_VERSION] = {"list-version", "N", "the version of the allowlist"},
+        [OPTION_VALID_FOR] = {"valid-for", "DURATION", "how long the allowlist holds (180d)"},
+        [OPTION_BIND] = {"bind", "HOW", "digest: content anywhere in scope; path: where it was"},
+        [OPTION_KEEP] = {"keep", "N", "older snapshots of each name to keep (1)"},
+        [OPTION_ALL] = {"all", NULL, "everything that was found"},
+        [OPTION_THREADS] = {"threads", "N", "threads that hash, 1 to 256 (one per core)"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
@@ -89,18 +109,18 @@ static void consider(const char *word, const char *candidate, const char **near,
 static int refuse(const struct call *call, const char *word, const char *what, const char *near)
 {
 	_cleanup_free_ char *printable = text_for_terminal(word);
+	const char *name = call->verb ? call->verb->name : call->group;
 
-	fprintf(stderr, "execward%s%s: %s: %s%s%s; see execward %s%s--help\n",
-	        call->verb ? " " : "", call->verb ? call->verb->name : "", printable ?: "", what,
-	        near ? ", did you mean " : "", near ?: "", call->verb ? call->verb->name : "",
-	        call->verb ? " " : "");
+	fprintf(stderr, "execward%s%s: %s: %s%s%s; see execward %s%s--help\n", name ? " " : "",
+	        name ?: "", printable ?: "", what, near ? ", did you mean " : "", near ?: "",
+	        name ?: "", name ? " " : "");
 	return EX_USAGE;
 }
 
 /*
  * Parsing.
  */
-static unsigned int taken(const struct call *call)
+static uint64_t taken(const struct call *call)
 {
 	return COMMON | (call->verb ? call->verb->takes : TAKES(VERSION));
 }
@@ -108,7 +128,7 @@ static unsigned int taken(const struct call *call)
 static int find_option(const struct call *call, const char *name, size_t size)
 {
 	for (int i = 0; i < _OPTION_MAX; i++)
-		if (taken(call) & 1u << i && !strncmp(options[i].name, name, size) &&
+		if (taken(call) & UINT64_C(1) << i && !strncmp(options[i].name, name, size) &&
 		        !options[i].name[size])
 			return i;
 	return -1;
@@ -121,7 +141,7 @@ static int unknown_option(const struct call *call, const char *word)
 	size_t best = WORD_MAX;
 
 	for (int i = 0; i < _OPTION_MAX; i++)
-		if (taken(call) & 1u << i)
+		if (taken(call) & UINT64_C(1) << i)
 			consider(word + strspn(word, "-"), options[i].name, &name, &best);
 	if (name && asprintf(&near, "--%s", name) < 0)
 		near = NULL;
@@ -150,25 +170,77 @@ static int parse_option(int argc, char **argv, int *at, struct call *call)
 	return 0;
 }
 
-static int parse_word(const char *word, const struct verb *verbs, size_t n_verbs, struct call *call)
+/* How many arguments the verb takes, at most and at least, by what its usage says. */
+static size_t most(const struct verb *verb)
+{
+	const char *text = verb->argument;
+
+	if (!text)
+		return 0;
+	if (strstr(text, "..."))
+		return SIZE_MAX;
+	return strchr(text, ' ') ? 2 : 1;
+}
+
+static size_t least(const struct verb *verb)
+{
+	const char *text = verb->argument;
+
+	if (!text || text[0] == '[')
+		return 0;
+	return most(verb) == 2 && !strchr(text, '[') ? 2 : 1;
+}
+
+static int parse_argument(char *word, char **argv, struct call *call)
+{
+	if (call->n_arguments == most(call->verb))
+		return refuse(call, word, "one argument too many", NULL);
+	if (!*word)
+		return refuse(call, word, "an empty argument", NULL);
+	/* The arguments before it were at or after this place. */
+	argv[call->n_arguments++] = word;
+	call->arguments = (const char *const *)argv;
+	call->argument = argv[0];
+	return 0;
+}
+
+/* The group is the first word of names of two: "snapshot". */
+static bool is_in_group(const struct verb *verb, const char *group)
+{
+	size_t n = strlen(group);
+
+	return !strncmp(verb->name, group, n) && verb->name[n] == ' ';
+}
+
+static bool is_group(const char *word, const struct verb *verbs, size_t n_verbs)
+{
+	for (size_t i = 0; i < n_verbs; i++)
+		if (is_in_group(&verbs[i], word))
+			return true;
+	return false;
+}
+
+static int parse_verb(const char *word, const struct verb *verbs, size_t n_verbs, struct call *call)
 {
 	const char *near = NULL;
 	size_t best = WORD_MAX;
 
-	if (call->verb) {
-		if (!call->verb->argument || call->argument)
-			return refuse(call, word, "one argument too many", NULL);
-		if (!*word)
-			return refuse(call, word, "an empty argument", NULL);
-		call->argument = word;
-		return 0;
-	}
 	for (size_t i = 0; i < n_verbs; i++) {
-		if (!strcmp(verbs[i].name, word)) {
+		const char *name = verbs[i].name;
+
+		if (call->group && !is_in_group(&verbs[i], call->group))
+			continue;
+		if (call->group)
+			name += strlen(call->group) + 1;
+		if (!strcmp(name, word)) {
 			call->verb = &verbs[i];
 			return 0;
 		}
-		consider(word, verbs[i].name, &near, &best);
+		consider(word, name, &near, &best);
+	}
+	if (!call->group && is_group(word, verbs, n_verbs)) {
+		call->group = word;
+		return 0;
 	}
 	return refuse(call, word, "unknown verb", near);
 }
@@ -178,12 +250,12 @@ static int check(const struct call *call)
 {
 	const struct verb *verb = call->verb;
 
-	if (verb->argument && verb->argument[0] != '[' && !call->argument)
+	if (call->n_arguments < least(verb))
 		return refuse(call, verb->argument, "is missing", NULL);
 	for (int i = 0; i < _OPTION_MAX; i++) {
 		_cleanup_free_ char *text = NULL;
 
-		if (!(verb->needs & 1u << i) || call->values[i])
+		if (!(verb->needs & UINT64_C(1) << i) || call->values[i])
 			continue;
 		if (asprintf(&text, "--%s %s", options[i].name, options[i].value) < 0)
 			text = NULL;
@@ -203,7 +275,8 @@ int arguments_parse(
 		const char *word = argv[i];
 
 		if (only_words || word[0] != '-' || !word[1])
-			r = parse_word(word, verbs, n_verbs, &call);
+			r = call.verb ? parse_argument(argv[i], argv, &call)
+			              : parse_verb(word, verbs, n_verbs, &call);
 		else if (!strcmp(word, "--"))
 			only_words = true;
 		else if (!strcmp(word, "-h"))
@@ -236,9 +309,9 @@ void arguments_print_verb(FILE *stream, const struct verb *verb)
 	if (verb->argument)
 		fprintf(stream, " %s", verb->argument);
 	for (int i = 0; i < _OPTION_MAX; i++) {
-		bool needed = verb->needs & 1u << i;
+		bool needed = verb->needs & UINT64_C(1) << i;
 
-		if (verb->takes & 1u << i)
+		if (verb->takes & UINT64_C(1) << i)
 			fprintf(stream, " %s--%s%s%s%s", needed ? "" : "[", options[i].name,
 			        options[i].value ? " " : "", options[i].value ?: "",
 			        needed ? "" : "]");
@@ -248,8 +321,19 @@ void arguments_print_verb(FILE *stream, const struct verb *verb)
 		fprintf(stream, "\n%s\n", verb->details);
 	fputc('\n', stream);
 	for (int i = 0; i < _OPTION_MAX; i++)
-		if ((verb->takes | COMMON) & 1u << i)
+		if ((verb->takes | COMMON) & UINT64_C(1) << i)
 			print_option(stream, &options[i]);
+}
+
+void arguments_print_group(
+        FILE *stream, const char *group, const struct verb *verbs, size_t n_verbs)
+{
+	fprintf(stream, "usage: execward [--config FILE] %s VERB [ARGUMENTS] [OPTIONS]\n\n", group);
+	for (size_t i = 0; i < n_verbs; i++)
+		if (is_in_group(&verbs[i], group))
+			fprintf(stream, "  %s %-10s%s\n", group, verbs[i].name + strlen(group) + 1,
+			        verbs[i].summary);
+	fprintf(stream, "\n`execward %s VERB --help` shows a verb's own options.\n", group);
 }
 
 void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs)
@@ -258,10 +342,10 @@ void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs
 	      "The exec firewall for containers: asks and tells the daemon execwardd.\n\n",
 	        stream);
 	for (size_t i = 0; i < n_verbs; i++)
-		fprintf(stream, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
+		fprintf(stream, "  %-18s%s\n", verbs[i].name, verbs[i].summary);
 	fputc('\n', stream);
 	for (int i = 0; i < _OPTION_MAX; i++)
-		if ((COMMON | TAKES(VERSION)) & 1u << i)
+		if ((COMMON | TAKES(VERSION)) & UINT64_C(1) << i)
 			print_option(stream, &options[i]);
 	fputs("\n`execward VERB --help` shows a verb's own options. Exit codes: 0 fine, 1 rejected "
 	      "or\n"

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum option {
@@ -23,27 +24,51 @@ enum option {
 	OPTION_REASON,
 	OPTION_FOR,
 	OPTION_DENY,
+	/* snapshot */
+	OPTION_HOST,
+	OPTION_ARCHIVE,
+	OPTION_ROOTFS,
+	OPTION_ALL_FILES,
+	OPTION_REHASH,
+	OPTION_SCOPE,
+	OPTION_NAME,
+	OPTION_SNAPSHOT,
+	OPTION_PACKAGES,
+	OPTION_HTML,
+	OPTION_OUT,
+	OPTION_SERIES,
+	OPTION_LIST_VERSION,
+	OPTION_VALID_FOR,
+	OPTION_BIND,
+	OPTION_KEEP,
+	OPTION_ALL,
+	OPTION_THREADS,
 	_OPTION_MAX,
 };
 
-#define TAKES(option) (1u << OPTION_##option)
+#define TAKES(option) (UINT64_C(1) << OPTION_##option)
 
 struct tool;
 struct call;
 
 struct verb {
-	const char *name, *summary;
-	const char *argument; /* as usage shows it; NULL: takes none; "[...]": may be left out */
-	unsigned int takes;   /* TAKES() bits, beside those that every verb takes */
-	unsigned int needs;   /* those of them that must be given */
-	const char *details;  /* a paragraph for --help; NULL */
+	const char *name, *summary; /* one word, or two: "snapshot create" */
+	/* As usage shows it. NULL: takes none; "[...]": may be left out; "A B": two; "A...": many.
+	 */
+	const char *argument;
+	uint64_t takes;      /* TAKES() bits, beside those that every verb takes */
+	uint64_t needs;      /* those of them that must be given */
+	const char *details; /* a paragraph for --help; NULL */
 	int (*run)(const struct tool *tool, const struct call *call);
 };
 
 /* What was typed. All borrowed from argv. */
 struct call {
-	const struct verb *verb;         /* NULL when none was named */
-	const char *argument;            /* NULL when it was left out */
+	const struct verb *verb;      /* NULL when none was named */
+	const char *group;            /* the first word of a name of two; NULL else */
+	const char *argument;         /* the first; NULL when it was left out */
+	const char *const *arguments; /* all of them, in their order; n_arguments */
+	size_t n_arguments;
 	const char *values[_OPTION_MAX]; /* NULL: not given; "" for a flag that was */
 };
 
@@ -52,11 +77,15 @@ static inline bool call_has(const struct call *call, enum option option)
 	return call->values[option] != NULL;
 }
 
-/* 0, or EX_USAGE after saying what is wrong. With --help and --version nothing else is asked for.
+/*
+ * 0, or EX_USAGE after saying what is wrong. With --help and --version nothing else is asked for.
+ * Moves the arguments to the front of @argv, which must outlive @ret_call.
  */
 int arguments_parse(
         int argc, char **argv, const struct verb *verbs, size_t n_verbs, struct call *ret_call);
 
-/* The help of the tool, and of one verb. */
+/* The help of the tool, of a group of verbs ("snapshot"), and of one verb. */
 void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs);
+void arguments_print_group(
+        FILE *stream, const char *group, const struct verb *verbs, size_t n_verbs);
 void arguments_print_verb(FILE *stream, const struct verb *verb);

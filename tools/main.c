@@ -95,9 +95,15 @@ static int run(const struct call *call)
 	if (call_has(call, OPTION_HELP)) {
 		if (call->verb)
 			arguments_print_verb(stdout, call->verb);
+		else if (call->group)
+			arguments_print_group(stdout, call->group, verbs, N_VERBS);
 		else
 			arguments_print_tool(stdout, verbs, N_VERBS);
 		return EX_OK;
+	}
+	if (!call->verb && call->group) {
+		arguments_print_group(stderr, call->group, verbs, N_VERBS);
+		return EX_USAGE;
 	}
 	if (!call->verb) {
 		arguments_print_tool(stderr, verbs, N_VERBS);

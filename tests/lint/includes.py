@@ -20,8 +20,9 @@ LAYERS = {
     "lib/crypto": {"base", "core", "crypto"},
     "lib/config": {"base", "core", "config"},
     "lib/store": {"base", "core", "store"},
-    "daemon": {"base", "core", "crypto", "config", "store", "daemon"},
-    "tools": {"base", "core", "crypto", "config", "store", "tools"},
+    "lib/snapshot": {"base", "core", "crypto", "store", "snapshot"},
+    "daemon": {"base", "core", "crypto", "config", "store", "snapshot", "daemon"},
+    "tools": {"base", "core", "crypto", "config", "store", "snapshot", "tools"},
 }
 
 

@@ -1,0 +1,66 @@
+/*
+ * Looks at a directory tree and hashes what it should, on all cores, largest first. Entries come
+ * out one at a time, on the calling thread, in no order; what is held in memory is bounded whatever
+ * the tree holds.
+ *
+ * The tree is hostile: names are any bytes, directories may be changed into links while we look.
+ * Nothing is followed: every open is openat2(2) beneath the directory before it, without links;
+ * only what statx(2) has called a regular file is opened, without blocking, and asked again what it
+ * is.
+ */
+#pragma once
+
+#include "core/entry.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct walk_progress {
+	uint64_t entries, files, bytes;    /* seen; read so far */
+	uint64_t files_total, bytes_total; /* to be hashed, as far as it is known; grows */
+	bool complete;                     /* files_total and bytes_total are final */
+	int64_t elapsed_ns;
+};
+
+struct walk_totals {
+	uint64_t entries, files, executables, bytes; /* bytes: of files with a digest */
+	uint64_t hashed, hashed_bytes;               /* read; the rest was unchanged */
+	uint64_t unreadable, mutable_files;
+};
+
+enum walk_problem {
+	WALK_PROBLEM_UNSET = 0,
+	WALK_UNREADABLE, /* errno says why; the entry is added with CONTENT_UNREADABLE */
+	WALK_MUTABLE,    /* changed each of WALK_TRIES times it was read */
+	WALK_VANISHED,   /* went between its name and the look */
+	WALK_TOO_LONG, /* a path past ENTRY_PATH_MAX: that part of the tree is left out, and said */
+};
+
+#define WALK_TRIES       4u /* looks at a file that changes while it is read */
+#define WALK_THREADS_MAX 256u
+
+struct walk_options {
+	int root_fd;             /* borrowed; the directory whose entry is "/" */
+	const char *prefix;      /* where to begin, beneath it: "/usr/bin"; NULL: at the root */
+	bool all_files;          /* hash all regular files, not executables only */
+	bool all_entries;        /* add all entries, not executables only; implied by all_files */
+	bool one_filesystem;     /* do not enter other mounts */
+	bool layer;              /* an overlay's layer: whiteouts and opaque directories are told */
+	unsigned int threads;    /* 0: one per core */
+	const char *const *skip; /* NULL-terminated paths not to enter, as entry paths; NULL */
+	const volatile sig_atomic_t *stop; /* NULL, or: ends with -ECANCELED soon after it is set */
+
+	/* All on the calling thread. NULL where not wanted, but add. */
+	/* An entry with everything but its content: true with the digest when that is known
+	 * already. */
+	bool (*known)(const struct entry *entry, struct digest *ret_digest, void *userdata);
+	int (*add)(const struct entry *entry, void *userdata); /* not 0: ends the walk with it */
+	void (*problem)(const char *path, enum walk_problem problem, int error, void *userdata);
+	void (*progress)(
+	        const struct walk_progress *progress, void *userdata); /* at most 5 a second */
+	void *userdata;
+};
+
+/* 0, what add() returned, -ECANCELED, or -errno. @ret_totals is written also on failure. */
+int walk_tree(const struct walk_options *options, struct walk_totals *ret_totals);
