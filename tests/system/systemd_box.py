@@ -59,9 +59,9 @@ def dependencies(package):
     return [re.split(r"[ (:|]", field.strip())[0] for field in fields if field.strip()]
 
 
-def base_tree(package):
-    """The tar of a minimal Debian that has what the package depends on."""
-    wanted = sorted(set(BASE_PACKAGES + dependencies(package)))
+def base_tree(packages):
+    """The tar of a minimal Debian with systemd and these packages."""
+    wanted = sorted(set(BASE_PACKAGES + packages))
     key = hashlib.sha256(" ".join([RELEASE, *wanted]).encode()).hexdigest()[:16]
     tar = CACHE / f"{RELEASE}-{key}.tar"
     if not tar.exists():
@@ -104,20 +104,26 @@ class SystemdBox:
         checked("unshare", "--mount", "--propagation", "private", "sh", "-euc",
                 'mount -o loop "$1" "$2"; tar -C "$2" -xf "$3"; cp "$4" "$2/root/execward.deb"; '
                 'chroot "$2" dpkg -i /root/execward.deb; umount "$2"', "sh",
-                image, mount, base_tree(self.package), self.package, timeout=900)
+                image, mount, base_tree(dependencies(self.package)), self.package, timeout=900)
 
     def boot(self):
-        console = (self.folder / "console.log").open("wb")
-        self.process = subprocess.Popen(
-            ["timeout", "--kill-after=5", str(LIFETIME),
-             "unshare", "--mount", "--propagation", "slave", "sh", "-euc",
-             'mount -o loop "$1" "$2"; exec systemd-nspawn --quiet --boot --register=no --keep-unit '
-             '--capability=all --console=pipe --directory="$2"',
-             "sh", str(self.folder / "box.ext4"), str(self.folder / "root")],
-            # nspawn's own system call filter knows no fanotify_init(2); the box has no part in that.
-            env={**os.environ, "SYSTEMD_SECCOMP": "0"},
-            stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
-        console.close()
+        self.launch("unshare", "--mount", "--propagation", "slave", "sh", "-euc",
+                    'mount -o loop "$1" "$2"; shift 2; exec "$@"', "sh", self.folder / "box.ext4",
+                    self.folder / "root", *self.nspawn(self.folder / "root"))
+
+    @staticmethod
+    def nspawn(root):
+        """The command that boots what lies at @root."""
+        return ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--capability=all",
+                "--console=pipe", f"--directory={root}"]
+
+    def launch(self, *command):
+        with (self.folder / "console.log").open("wb") as console:
+            self.process = subprocess.Popen(
+                ["timeout", "--kill-after=5", str(LIFETIME), *map(str, command)],
+                # nspawn's own system call filter knows no fanotify_init(2); the box has no part in that.
+                env={**os.environ, "SYSTEMD_SECCOMP": "0"},
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
         self.wait(lambda: self.find_init() and self.state() in ("running", "degraded"), 90,
                   "the box did not come up")
 
@@ -184,6 +190,9 @@ class SystemdBox:
     def stop(self):
         # An image is some hundred megabytes, and pytest keeps the folders of its last runs.
         (self.folder / "box.ext4").unlink(missing_ok=True)
+        self.power_off()
+
+    def power_off(self):
         if not self.process:
             return
         if self.init and self.process.poll() is None:
@@ -194,3 +203,4 @@ class SystemdBox:
         except subprocess.TimeoutExpired:
             self.process.terminate()
             self.process.wait(30)
+        self.process = self.init = None
