@@ -1,3 +1,21 @@
+CREATE TABLE acceptance (
+  id       INTEGER PRIMARY KEY,
+  snapshot INTEGER NOT NULL,        
+  path     TEXT NOT NULL,
+  change   TEXT NOT NULL,
+  sha256   BLOB CHECK (sha256 IS NULL OR length(sha256) = 32),
+  reason   TEXT NOT NULL,
+  by_uid   INTEGER NOT NULL,
+  time_ns  INTEGER NOT NULL
+) STRICT;
+CREATE VIEW baseline AS
+  SELECT snapshot.id AS snapshot, snapshot.name, entry.path, word.name AS type,
+         printf('%04o', entry.mode) AS mode, entry.uid, entry.gid, entry.size,
+         lower(hex(entry.sha256)) AS sha256, entry.package
+  FROM entry
+  JOIN snapshot ON snapshot.id = entry.snapshot
+  LEFT JOIN word ON word.kind = 'entry' AND word.value = entry.type
+  WHERE snapshot.state = 1 AND snapshot.kind <> 7;
 CREATE TABLE container (
   id        INTEGER PRIMARY KEY,
   key       TEXT NOT NULL UNIQUE,   
@@ -47,6 +65,36 @@ CREATE INDEX drop_by_container ON drop_ (container);
 CREATE INDEX drop_by_path ON drop_ (path);
 CREATE INDEX drop_by_sha256 ON drop_ (sha256);
 CREATE INDEX drop_by_time ON drop_ (time_ns);
+CREATE TABLE entry (
+  id          INTEGER PRIMARY KEY,
+  snapshot    INTEGER NOT NULL REFERENCES snapshot (id),
+  path        TEXT NOT NULL,
+  type        INTEGER NOT NULL,
+  mode        INTEGER NOT NULL,     
+  uid         INTEGER NOT NULL,
+  gid         INTEGER NOT NULL,
+  size        INTEGER NOT NULL,
+  rdev_major  INTEGER NOT NULL,
+  rdev_minor  INTEGER NOT NULL,
+  flags       INTEGER NOT NULL,     
+  kind        INTEGER NOT NULL,
+  content     INTEGER NOT NULL,
+  sha256      BLOB CHECK (sha256 IS NULL OR length(sha256) = 32),
+  target      TEXT,                 
+  caps        BLOB,                 
+  package     TEXT,
+  dev         INTEGER NOT NULL,     
+  ino         INTEGER NOT NULL,
+  btime_ns    INTEGER NOT NULL,
+  ctime_ns    INTEGER NOT NULL,
+  mtime_ns    INTEGER NOT NULL,
+  handle      BLOB,
+  handle_type INTEGER NOT NULL,
+  settled     INTEGER NOT NULL,
+  key         TEXT NOT NULL AS (replace(replace(replace(path, char(2), char(2, 2)),
+                char(1), char(2, 1)), '/', char(1))) VIRTUAL
+) STRICT;
+CREATE UNIQUE INDEX entry_by_path ON entry (snapshot, key);
 CREATE TABLE event (
   id        INTEGER PRIMARY KEY,
   uid       TEXT NOT NULL UNIQUE,
@@ -66,6 +114,12 @@ CREATE INDEX event_by_container ON event (container);
 CREATE INDEX event_by_last ON event (last_ns);
 CREATE INDEX event_by_path ON event (path);
 CREATE INDEX event_by_sha256 ON event (sha256);
+CREATE TABLE executable (
+  snapshot INTEGER NOT NULL REFERENCES snapshot (id),
+  sha256   BLOB NOT NULL CHECK (length(sha256) = 32),
+  entry    INTEGER NOT NULL,        
+  PRIMARY KEY (snapshot, sha256, entry)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE grant_ (
   id         INTEGER PRIMARY KEY,
   kind       INTEGER NOT NULL,
@@ -78,10 +132,55 @@ CREATE TABLE grant_ (
   expires_ns INTEGER NOT NULL DEFAULT 0,
   UNIQUE (kind, sha256, image)
 ) STRICT;
+CREATE TABLE provenance (
+  id            INTEGER PRIMARY KEY,
+  sha256        BLOB NOT NULL CHECK (length(sha256) = 32),
+  scope         INTEGER NOT NULL,
+  scope_value   TEXT NOT NULL,
+  path          TEXT NOT NULL,
+  writer        TEXT NOT NULL,
+  writer_sha256 BLOB NOT NULL CHECK (length(writer_sha256) = 32),
+  package       TEXT,
+  created_ns    INTEGER NOT NULL,
+  expires_ns    INTEGER NOT NULL,
+  UNIQUE (sha256, scope, scope_value)
+) STRICT;
+CREATE INDEX provenance_by_expiry ON provenance (expires_ns);
 CREATE TABLE setting (
   name  TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshot (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT, 
+  kind          INTEGER NOT NULL,
+  name          TEXT NOT NULL,      
+  scope         INTEGER NOT NULL,   
+  scope_value   TEXT,               
+  image_id      TEXT,
+  root          TEXT,               
+  all_files     INTEGER NOT NULL CHECK (all_files IN (0, 1)),
+  state         INTEGER NOT NULL DEFAULT 0, 
+  published     INTEGER NOT NULL DEFAULT 0, 
+  created_ns    INTEGER NOT NULL,
+  by_uid        INTEGER NOT NULL,
+  entries       INTEGER NOT NULL DEFAULT 0,
+  files         INTEGER NOT NULL DEFAULT 0,
+  executables   INTEGER NOT NULL DEFAULT 0,
+  bytes         INTEGER NOT NULL DEFAULT 0, 
+  hashed        INTEGER NOT NULL DEFAULT 0, 
+  hashed_bytes  INTEGER NOT NULL DEFAULT 0,
+  unreadable    INTEGER NOT NULL DEFAULT 0,
+  mutable_files INTEGER NOT NULL DEFAULT 0,
+  sha256        BLOB CHECK (sha256 IS NULL OR length(sha256) = 32) 
+) STRICT;
+CREATE INDEX snapshot_by_name ON snapshot (name);
+CREATE UNIQUE INDEX snapshot_current ON snapshot (kind, name) WHERE state = 1;
+CREATE TABLE snapshot_layer (
+  snapshot INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE,
+  layer    INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE,
+  PRIMARY KEY (snapshot, layer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX snapshot_layer_by_layer ON snapshot_layer (layer);
 CREATE TABLE word (
   kind  TEXT NOT NULL,
   value INTEGER NOT NULL,

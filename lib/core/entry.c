@@ -75,7 +75,8 @@ int entry_copy(const struct entry *entry, struct entry *ret_copy)
 /* Without a handle the birth time tells an inode number that was used again. */
 static bool same_inode(const struct entry *a, const struct entry *b)
 {
-	if (!file_identity_same_inode(&a->identity, &b->identity))
+	if (a->identity.dev != b->identity.dev || a->identity.ino != b->identity.ino ||
+	        a->identity.btime_ns != b->identity.btime_ns)
 		return false;
 	if (a->handle_size == 0 && b->handle_size == 0)
 		return a->identity.btime_ns != 0;
@@ -177,4 +178,30 @@ int entry_path_compare(const char *a, const char *b)
 	while (a[i] && a[i] == b[i])
 		i++;
 	return rank((unsigned char)a[i]) - rank((unsigned char)b[i]);
+}
+
+/* The length of a name that can be one; 0 for none. */
+static size_t name_size(const char *name)
+{
+	size_t n = strcspn(name, "/");
+
+	if (n == 1 && name[0] == '.')
+		return 0;
+	return n == 2 && name[0] == '.' && name[1] == '.' ? 0 : n;
+}
+
+bool entry_path_valid(const char *path)
+{
+	if (strnlen(path, ENTRY_PATH_MAX + 1) > ENTRY_PATH_MAX || path[0] != '/')
+		return false;
+	if (path[1] == '\0')
+		return true;
+	while (*path == '/') {
+		size_t n = name_size(path + 1);
+
+		if (n == 0)
+			return false;
+		path += 1 + n;
+	}
+	return true;
 }

@@ -68,10 +68,11 @@ struct entry {
 	 * changed within the clock's last tick before it was read: then its times prove nothing.
 	 */
 	struct file_identity identity;
-	uint8_t handle[ENTRY_HANDLE_MAX];
+	bool settled;
 	uint32_t handle_size; /* 0: the filesystem has none */
 	int32_t handle_type;
-	bool settled;
+	uint8_t handle[ENTRY_HANDLE_MAX]; /* last: what is kept in numbers leaves out the rest of it
+	                                   */
 };
 
 void entry_done(struct entry *entry);
@@ -105,3 +106,9 @@ const char *entry_change_name(unsigned int change);
  * other byte, so that what is in a directory follows it directly. <0, 0, >0.
  */
 int entry_path_compare(const char *a, const char *b);
+
+/*
+ * True for the one way to write a path: "/" or "/name/name", at most ENTRY_PATH_MAX bytes, no empty
+ * name, no "." and no ".." among them. Any other byte may be in a name.
+ */
+bool entry_path_valid(const char *path);

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define BUSY_TIMEOUT_MS 5000
+#define BUSY_PAUSE_MS   1  /* between two tries to write */
 #define WAL_PAUSE_MS    10 /* between two tries to change the journal's mode */
 
 DEFINE_FREEP(store, store_free)
@@ -24,10 +25,13 @@ DEFINE_FREEP(store, store_free)
  * Results.
  */
 
-/* SQLite says FULL for ENOSPC alone; a quota and the limit on file sizes are as full. */
+/*
+ * SQLite says FULL for ENOSPC alone; a quota and the limit on file sizes are as full. It does not
+ * keep the error of a COMMIT (3.40), which is still in errno.
+ */
 static int io_result(const struct store *store, int code)
 {
-	int error = store->db ? sqlite3_system_errno(store->db) : 0;
+	int last = errno, error = store->db ? sqlite3_system_errno(store->db) ?: last : 0;
 
 	if (code == SQLITE_IOERR_NOMEM)
 		return -ENOMEM;
@@ -153,6 +157,20 @@ int store_execute(struct store *store, const char *sql)
 /*
  * Open.
  */
+
+/*
+ * For what waits to write. SQLite's own handler sleeps longer and longer, so that a recorder would
+ * hardly ever meet the short pauses of one who writes a million entries (baselines_internal.h).
+ */
+static int keep_trying(void *userdata, int tries)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
+
+	(void)userdata;
+	nanosleep(&pause, NULL);
+	return tries < BUSY_TIMEOUT_MS / BUSY_PAUSE_MS;
+}
+
 static int connect(struct store *store, const char *path, enum store_access access)
 {
 	int flags = access == STORE_READ_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
@@ -161,7 +179,7 @@ static int connect(struct store *store, const char *path, enum store_access acce
 
 	if (code != SQLITE_OK)
 		return store_result(store, code);
-	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+	sqlite3_busy_handler(store->db, keep_trying, NULL);
 	sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, ROW_MAX);
 	sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -251,6 +269,7 @@ void store_free(struct store *store)
 	for (size_t i = 0; i < _STATEMENT_MAX; i++)
 		sqlite3_finalize(store->statements[i]);
 	sqlite3_close(store->db);
+	builder_free(store->builder);
 	free(store);
 }
 

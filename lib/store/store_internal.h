@@ -7,20 +7,53 @@
 #include <stdbool.h>
 
 enum statement {
-	STATEMENT_CONTAINER_PUT = 0,
+	STATEMENT_ACCEPTANCE_ADD = 0,
+	STATEMENT_ACCEPTANCE_NEXT,
+	STATEMENT_CONTAINER_PUT,
+	STATEMENT_DIGEST_PLACE,
+	STATEMENT_DIGESTS,
 	STATEMENT_DROP_PUT,
 	STATEMENT_DROP_DIGEST,
 	STATEMENT_DROP_FIND,
 	STATEMENT_DROP_ROW,
+	STATEMENT_ENTRIES,
+	STATEMENT_ENTRIES_DELETE,
+	STATEMENT_ENTRY_ADD,
+	STATEMENT_ENTRY_FIND,
+	STATEMENT_ENTRY_PUT,
+	STATEMENT_ENTRY_REMOVE,
+	STATEMENT_ENTRY_ROW,
 	STATEMENT_EVENT_PUT,
 	STATEMENT_EVENT_UPDATE,
 	STATEMENT_EVENT_ROW,
+	STATEMENT_EXECUTABLE_ADD,
+	STATEMENT_EXECUTABLE_PUT,
+	STATEMENT_EXECUTABLE_REMOVE,
+	STATEMENT_EXECUTABLES_DELETE,
+	STATEMENT_GENERATION,
 	STATEMENT_GRANT_PUT,
 	STATEMENT_GRANT_REMOVE,
 	STATEMENT_GRANTS,
+	STATEMENT_PROVENANCE_NEXT,
+	STATEMENT_PROVENANCE_PRUNE,
+	STATEMENT_PROVENANCE_PUT,
 	STATEMENT_SETTING_PUT,
 	STATEMENT_SETTING_REMOVE,
 	STATEMENT_SETTING_GET,
+	STATEMENT_SNAPSHOT_ADD,
+	STATEMENT_SNAPSHOT_BUILDING,
+	STATEMENT_SNAPSHOT_DELETE,
+	STATEMENT_SNAPSHOT_GET,
+	STATEMENT_SNAPSHOT_KINDS,
+	STATEMENT_SNAPSHOT_LAYER,
+	STATEMENT_SNAPSHOT_NEXT,
+	STATEMENT_SNAPSHOT_NTH,
+	STATEMENT_SNAPSHOT_OLD,
+	STATEMENT_SNAPSHOT_PUBLISH,
+	STATEMENT_SNAPSHOT_SUPERSEDE,
+	STATEMENT_SNAPSHOT_THERE,
+	STATEMENT_SNAPSHOT_UPDATE,
+	STATEMENT_SNAPSHOT_USES,
 	_STATEMENT_MAX,
 };
 
@@ -28,7 +61,8 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[_STATEMENT_MAX]; /* prepared on first use */
 	bool grouped;                             /* between store_begin() and its end */
-	int lost; /* why SQLite itself rolled the group back; 0 when it did not */
+	int lost;                /* why SQLite itself rolled the group back; 0 when it did not */
+	struct builder *builder; /* snapshots under construction; NULL before the first */
 };
 
 /* A failed call of SQLite as a result of store.h; notes a group that SQLite has rolled back. */
@@ -51,6 +85,10 @@ int store_run(struct store *store, sqlite3_stmt *statement);
 int store_run_for_id(struct store *store, sqlite3_stmt *statement, int64_t *ret_id);
 /* Runs SQL of our own that takes no values. */
 int store_execute(struct store *store, const char *sql);
+
+/* Forgets what was not published: baselines_builder.c. NULL is nothing. */
+struct builder;
+void builder_free(struct builder *builder);
 
 /* The schema of an open database: store_migrate.c. */
 int store_schema_known(struct store *store);

@@ -17,12 +17,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* The database and what SQLite keeps beside it. */
+/* The database, what SQLite keeps beside it, and the locks of baselines_presence.c. */
 static const char *const file_names[] = {
         "baseline.db",
         "baseline.db-wal",
         "baseline.db-shm",
         "baseline.db-journal",
+        "baseline.lock",
 };
 
 static int check_owner(int fd, mode_t type)

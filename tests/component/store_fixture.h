@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "store/baselines.h"
 #include "store/store.h"
 #include "store/store_internal.h"
 
@@ -56,8 +57,8 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
-	static const char *const names[] = {
-	        "baseline.db", "baseline.db-wal", "baseline.db-shm", "baseline.db-journal"};
+	static const char *const names[] = {"baseline.db", "baseline.db-wal", "baseline.db-shm",
+	        "baseline.db-journal", "baseline.lock"};
 	struct fixture *f = *state;
 	char path[128];
 

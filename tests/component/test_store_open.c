@@ -257,7 +257,9 @@ static void test_words_follow_the_enums(void **state)
 	struct fixture *f = *state;
 	int64_t n = raw_int(f, "SELECT count(*) FROM word");
 
-	assert_int_equal(n, _VERDICT_MAX + _REASON_MAX + _ORIGIN_MAX + _GRANT_MAX + _EXEC_KIND_MAX);
+	assert_int_equal(n, _VERDICT_MAX + _REASON_MAX + _ORIGIN_MAX + _GRANT_MAX + _EXEC_KIND_MAX +
+	                            _SNAPSHOT_KIND_MAX + _SNAPSHOT_SCOPE_MAX + _SNAPSHOT_STATE_MAX +
+	                            _ENTRY_TYPE_MAX + _CONTENT_MAX);
 	raw(f, "DELETE FROM word WHERE kind = 'reason' AND value > 3; "
 	       "UPDATE word SET name = 'x' WHERE kind = 'verdict'");
 	reopen(f, 0);
