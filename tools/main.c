@@ -20,6 +20,72 @@ static const char which[] = "PATH is a path inside containers when the daemon ha
                             "(./FILE always is). EVENT is\n"
                             "an id as `execward events` shows it.";
 
+static const char snapshot_create[] =
+        "Executables (ELF, #!, x bit) are recorded, with --all-files everything. A file that has\n"
+        "not changed since the snapshot before is not read again, and when nothing has changed "
+        "the\n"
+        "snapshot before stands. What is interrupted leaves it as it was (exit code 74); a second\n"
+        "signal ends at once. --host takes paths, each of which is recorded within its "
+        "filesystem.\n"
+        "\n"
+        "Exits 1 when it was published without files that could not be read or changed while they\n"
+        "were; 66 when there is nothing to record. With --json there is one object a line: events\n"
+        "\"progress\" at most once a second, \"snapshot\" for each that was made or stands, and\n"
+        "\"daemon\" at the end: whether it is in force.";
+
+static const char snapshot_check[] =
+        "Looks again at what each snapshot was made of, reads all of it, and tells what was "
+        "added,\n"
+        "removed and changed, the most dangerous first. SNAPSHOT is an id, a name or KIND:NAME;\n"
+        "without one, all current snapshots of directories and hosts are checked. In a snapshot "
+        "of\n"
+        "executables, a file that is still there and is no executable any more has changed; one\n"
+        "that has become executable was added.\n"
+        "\n"
+        "Exits with AIDE's mask: 1 added + 2 removed + 4 changed, 0 for none. 65: the database's "
+        "own\n"
+        "digest does not hold, somebody has changed entries in it; the report is made all the "
+        "same.\n"
+        "64 and above: something could not be checked. --packages sets apart what dpkg or rpm\n"
+        "accounts for, by the database in the tree itself and, with dpkg, by MD5: that explains a\n"
+        "change and proves nothing, so the exit code stays as it is.";
+static const char snapshot_diff[] =
+        "By the database alone: nothing is read again. The same report and exit mask as check, of\n"
+        "what B has that A has not, and so on. NAME@1 is the snapshot before the current one. "
+        "Where\n"
+        "one of them has executables only, or is an imported list, no more than that is compared.";
+static const char snapshot_show[] =
+        "Where it vouches, what it counts, its digest, and what was accepted into it, by whom and "
+        "why.";
+static const char snapshot_explain[] =
+        "Which current snapshots know the path or the digest, where they vouch, what was accepted\n"
+        "there; and what the daemon would do at the next exec, when one answers. A file of this "
+        "host\n"
+        "at that path is hashed. Exits 1 when no snapshot knows it.";
+static const char snapshot_accept[] =
+        "Checks SNAPSHOT, and takes what has changed into it: what GLOB matches (* stays within a\n"
+        "directory, ** does not; a path names itself), or with --all everything. The reason is "
+        "kept\n"
+        "with each path, shown by `snapshot show`. What could not be read is not accepted (exit "
+        "1).\n"
+        "The snapshot's digest is renewed, and the daemon told. A snapshot whose own digest does "
+        "not\n"
+        "hold is refused (65): it would be covered up.";
+static const char snapshot_prune[] =
+        "Removes snapshots that newer ones of the same name stand for, but the newest --keep of\n"
+        "each; layers that no image on record has; and what trusted writers wrote that has "
+        "expired.";
+static const char snapshot_export[] =
+        "Writes the executables of SNAPSHOT as an allowlist (docs/formats.md), sorted, unsigned:\n"
+        "ready for `execward sign`. SOURCE_DATE_EPOCH sets when it was issued; the same snapshot\n"
+        "then gives the same bytes. What cannot be named in a list (control characters, no UTF-8)\n"
+        "or has no digest is left out and said, with exit code 1. --bind digest unless given.";
+static const char snapshot_import[] =
+        "Reads an unsigned allowlist as `snapshot export` writes it. Whoever gives it a --scope\n"
+        "vouches for it; without, it is for comparison only. A signed one is for `execward "
+        "allowlist\n"
+        "install`. With a scope, a list that has expired or binds to paths is refused.";
+
 static const struct verb verbs[] = {
         {"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0,
                 NULL, verb_status},
@@ -55,6 +121,35 @@ static const struct verb verbs[] = {
                 "the\n"
                 "daemon did with what it should have done. Needs root; takes 30 seconds at most.",
                 verb_selftest},
+        {"snapshot create", "Records what may run: of a directory, a host, a container, an image",
+                "[PATH...]",
+                TAKES(HOST) | TAKES(ROOTFS) | TAKES(CONTAINER) | TAKES(IMAGE) | TAKES(ARCHIVE) |
+                        TAKES(ALL_FILES) | TAKES(REHASH) | TAKES(SCOPE) | TAKES(NAME) |
+                        TAKES(THREADS),
+                0, snapshot_create, verb_snapshot_create},
+        {"snapshot check", "What has changed since", "[SNAPSHOT...]",
+                TAKES(PACKAGES) | TAKES(HTML) | TAKES(THREADS), 0, snapshot_check,
+                verb_snapshot_check},
+        {"snapshot diff", "What differs between two snapshots", "A B", TAKES(HTML), 0,
+                snapshot_diff, verb_snapshot_diff},
+        {"snapshot list", "What snapshots there are", NULL, TAKES(ALL), 0,
+                "The current ones; with --all those that newer ones stand for, too.",
+                verb_snapshot_list},
+        {"snapshot show", "One snapshot in full", "SNAPSHOT", 0, 0, snapshot_show,
+                verb_snapshot_show},
+        {"snapshot explain", "Which snapshot knows a program, and where it vouches", "PATH|SHA256",
+                0, 0, snapshot_explain, verb_snapshot_explain},
+        {"snapshot accept", "Takes what has changed into a snapshot", "SNAPSHOT [GLOB]",
+                TAKES(REASON) | TAKES(ALL) | TAKES(THREADS), TAKES(REASON), snapshot_accept,
+                verb_snapshot_accept},
+        {"snapshot prune", "Removes snapshots that newer ones stand for", NULL, TAKES(KEEP), 0,
+                snapshot_prune, verb_snapshot_prune},
+        {"snapshot export", "Writes a snapshot as an allowlist", "SNAPSHOT",
+                TAKES(OUT) | TAKES(SERIES) | TAKES(LIST_VERSION) | TAKES(VALID_FOR) | TAKES(BIND),
+                TAKES(OUT) | TAKES(SERIES) | TAKES(VALID_FOR), snapshot_export,
+                verb_snapshot_export},
+        {"snapshot import", "Reads an allowlist as a snapshot", "FILE", TAKES(NAME) | TAKES(SCOPE),
+                0, snapshot_import, verb_snapshot_import},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
