@@ -6,11 +6,13 @@
 #include "core/alert.h"
 #include "daemon/control_json.h"
 #include "daemon/control_requests.h"
+#include "snapshot/filesystem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
-#define EXPLAIN_ROWS     20u /* newest drops and events shown */
+#define EXPLAIN_ROWS     20u /* newest drops and events shown, and entries of snapshots */
 #define FLUSH_TIMEOUT_MS 2000u
 
 static const char *field_text(json_t *request, const char *name)
@@ -100,16 +102,19 @@ int control_target(struct control_reply *reply, json_t *request, struct digest *
  */
 struct explain {
 	const struct digest *digest; /* NULL: a path without one */
-	json_t *paths, *grants, *drops, *events, *vouchers;
-	const char *image;
-	char *origin, *copy_of, *container_image;
+	json_t *paths, *grants, *drops, *events, *vouchers, *baselines;
+	const char *image; /* asked for; NULL: where it was seen last */
+	char *origin, *copy_of, *filesystem;
+	struct container_info container; /* where it was seen last */
+	struct exec_facts facts;         /* of its next exec; borrows all */
 };
 
 static void explain_done(struct explain *x)
 {
 	free(x->origin);
 	free(x->copy_of);
-	free(x->container_image);
+	free(x->filesystem);
+	container_info_done(&x->container);
 }
 
 static json_t *utf8_json(const char *text)
@@ -135,19 +140,21 @@ static void add_path(struct explain *x, const char *path)
 	json_array_append_new(x->paths, text);
 }
 
+static void replace(char **text, const char *value)
+{
+	free(*text);
+	*text = value ? strdup(value) : NULL;
+}
+
 static int explain_drop(const struct store_drop_row *row, void *userdata)
 {
 	struct explain *x = userdata;
 
 	add_path(x, row->path);
+	replace(&x->container.image, row->image);
+	replace(&x->container.key, row->container_key);
 	json_array_append_new(x->drops, control_drop_json(row));
 	return 0;
-}
-
-static void replace(char **text, const char *value)
-{
-	free(*text);
-	*text = value ? strdup(value) : NULL;
 }
 
 static int explain_event(const struct store_event_row *row, void *userdata)
@@ -159,7 +166,9 @@ static int explain_event(const struct store_event_row *row, void *userdata)
 	add_path(x, row->path);
 	replace(&x->origin, origin_name(row->origin));
 	replace(&x->copy_of, json_string_value(json_object_get(fields, "execward.copy_of")));
-	replace(&x->container_image, row->image);
+	replace(&x->container.image, row->image);
+	replace(&x->container.key,
+	        json_string_value(json_object_get(fields, "execward.container_key")));
 	if (alert)
 		json_array_append_new(x->events, alert);
 	return 0;
@@ -194,31 +203,58 @@ static void add_vouchers(struct explain *x, unsigned int vouches)
 			json_array_append_new(x->vouchers, json_string(names[i].name));
 }
 
-/* What a verdict on it would be now, in the image asked for or the one it was last seen in. */
+/* Of a file that was executed there: a guarded filesystem is a disk of ours, and answers. */
+static char *filesystem_of(const char *path)
+{
+	_cleanup_close_ int fd = path ? open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	char uuid[FILESYSTEM_UUID_SIZE];
+
+	return fd >= 0 && filesystem_uuid(fd, uuid) == 0 ? strdup(uuid) : NULL;
+}
+
+/* What its next exec would be like, in the image asked for or where it was seen last. */
+static void set_facts(struct control_reply *reply, struct explain *x)
+{
+	struct container_info now;
+
+	x->facts = (struct exec_facts){
+	        .origin = x->origin ? origin_from_name(x->origin) : ORIGIN_DROPPED,
+	        .has_digest = x->digest != NULL,
+	        .path = (char *)(uintptr_t)json_string_value(json_array_get(x->paths, 0)),
+	        .copy_of = x->copy_of,
+	        .process = {.uid = -1},
+	};
+	if (x->digest)
+		x->facts.digest = *x->digest;
+	if (x->facts.origin == ORIGIN_HOST) {
+		x->filesystem = filesystem_of(x->facts.path);
+		x->facts.filesystem = x->filesystem;
+		return;
+	}
+	/* The image's id, which baselines are bound by, is on record nowhere else. */
+	if (!x->image && x->container.key &&
+	        engine_container(reply->engine, x->container.key, &now) == 0) {
+		container_info_done(&x->container);
+		x->container = now;
+	}
+	x->facts.has_container = true;
+	x->facts.container = (struct container_info){
+	        .image = x->image ? (char *)(uintptr_t)x->image : x->container.image,
+	        .image_id = x->image ? NULL : x->container.image_id,
+	        .key = x->image || !x->container.key ? (char *)(uintptr_t) "" : x->container.key,
+	};
+}
+
+/* What a verdict on it would be now. */
 static json_t *would(struct control_reply *reply, struct explain *x)
 {
 	struct ruling *ruling = engine_ruling(reply->engine);
-	int64_t now_ns = clock_realtime_ns();
-	const char *path = json_string_value(json_array_get(x->paths, 0));
-	struct exec_facts facts = {
-	        .origin = x->origin ? origin_from_name(x->origin) : ORIGIN_DROPPED,
-	        .has_digest = x->digest != NULL,
-	        .path = (char *)(uintptr_t)path,
-	        .copy_of = x->copy_of,
-	        .has_container = true,
-	        .container = {.image = (char *)(uintptr_t)(x->image ?: x->container_image),
-	                .key = (char *)(uintptr_t) ""},
-	        .process = {.uid = -1},
-	};
-	struct policy_input input = {.facts = &facts, .now_ns = now_ns};
+	struct policy_input input = {.facts = &x->facts, .now_ns = clock_realtime_ns()};
 	struct policy_decision decision = {0};
 	json_t *object;
 
-	if (x->digest) {
-		facts.digest = *x->digest;
-		input.vouches = ruling_vouches(ruling, x->digest, &facts.container, now_ns);
-		add_vouchers(x, input.vouches);
-	}
+	input.vouches = ruling_vouches(ruling, &x->facts, input.now_ns);
+	add_vouchers(x, input.vouches);
 	ruling_decide(ruling, &input, &decision);
 	object = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(decision.verdict), "reason",
 	        reason_name(decision.reason), "mode", mode_name(decision.mode));
@@ -230,6 +266,21 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	return object;
 }
 
+/* A snapshot that has the digest, whether it vouches for this one or only elsewhere. */
+static int explain_baseline(
+        const struct snapshot_info *info, const struct entry *entry, void *userdata)
+{
+	struct explain *x = userdata;
+	json_t *row = json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:b}", "snapshot",
+	        (json_int_t)info->id, "kind", snapshot_kind_name(info->kind), "name",
+	        utf8_json(info->name), "scope", snapshot_scope_name(info->scope), "scope_value",
+	        utf8_json(info->scope_value), "image_id", utf8_json(info->image_id), "path",
+	        utf8_json(entry->path), "created_ns", (json_int_t)info->created_ns, "in_scope",
+	        baselines_scope_holds(info, &x->facts));
+
+	return json_array_append_new(x->baselines, row) < 0 ? -ENOMEM : 0;
+}
+
 static int collect(
         struct control_reply *reply, const struct store_event_query *query, struct explain *x)
 {
@@ -237,7 +288,12 @@ static int collect(
 
 	if (r == 0)
 		r = store_events(reply->store, query, explain_event, x);
-	return r == 0 ? store_grants(reply->store, explain_grant, x) : r;
+	if (r == 0)
+		r = store_grants(reply->store, explain_grant, x);
+	set_facts(reply, x);
+	if (r == 0 && x->digest)
+		r = store_digest_where(reply->store, x->digest, EXPLAIN_ROWS, explain_baseline, x);
+	return r;
 }
 
 static int send_explain(struct control_reply *reply, const char *target, struct explain *x)
@@ -251,6 +307,8 @@ static int send_explain(struct control_reply *reply, const char *target, struct 
 
 	if (x->digest)
 		digest_to_hex(x->digest, hex);
+	if (explain)
+		json_object_set(explain, "baselines", x->baselines);
 	if (explain)
 		json_object_set_new(explain, "sha256", x->digest ? json_string(hex) : json_null());
 	return control_send(
@@ -306,6 +364,7 @@ int control_explain(struct control_reply *reply, json_t *request)
 	        .drops = json_array(),
 	        .events = json_array(),
 	        .vouchers = json_array(),
+	        .baselines = json_array(),
 	        .image = field_text(request, "image"),
 	};
 	const char *target = field_text(request, "event_id") ?: field_text(request, "sha256");
@@ -328,5 +387,6 @@ int control_explain(struct control_reply *reply, json_t *request)
 	json_decref(x.drops);
 	json_decref(x.events);
 	json_decref(x.vouchers);
+	json_decref(x.baselines);
 	return r;
 }

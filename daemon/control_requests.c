@@ -350,12 +350,36 @@ static int do_reload(struct control_reply *reply, json_t *request)
 	int r = engine_reload(reply->engine, &error);
 
 	(void)request;
+	if (r == 0 && engine_baselines_error(reply->engine))
+		return control_fail(reply, "internal",
+		        "the new configuration is in force, but the baselines cannot be loaded: "
+		        "%s; those from before stay in force",
+		        engine_baselines_error(reply->engine));
 	if (r == 0)
 		return control_send(reply, json_pack("{s:b}", "ok", 1));
 	if (!error.message)
 		return store_failure(reply, r);
 	return control_fail(reply, "invalid_config", "%s:%u:%u: %s", error.file ?: "", error.line,
 	        error.column, error.message);
+}
+
+static int do_baselines(struct control_reply *reply, json_t *request)
+{
+	struct baselines_totals totals;
+	struct ruling *ruling;
+
+	(void)request;
+	if (engine_baselines(reply->engine) != 0)
+		return control_fail(reply, "internal",
+		        "the baselines cannot be loaded: %s; those from before stay in force",
+		        engine_baselines_error(reply->engine) ?: "try again");
+	ruling = engine_ruling(reply->engine);
+	baselines_totals(ruling_baselines(ruling), &totals);
+	ruling_unref(ruling);
+	return control_send(reply,
+	        json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "generation",
+	                (json_int_t)totals.generation, "snapshots", (json_int_t)totals.snapshots,
+	                "digests", (json_int_t)totals.digests));
 }
 
 static int do_rescan(struct control_reply *reply, json_t *request)
@@ -386,6 +410,7 @@ static const struct request_row requests[] = {
         {"grants", "", do_grants},
         {"mode", "mode:s for_ns:i ", do_mode},
         {"reload", "", do_reload},
+        {"baselines", "", do_baselines},
         {"rescan", "", do_rescan},
 };
 

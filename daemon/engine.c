@@ -341,6 +341,7 @@ static void destroy(struct engine *e)
 	faults_free(e->faults);
 	shared_config_unref(e->base);
 	fan_groups_close(&e->groups);
+	pthread_mutex_destroy(&e->loading);
 	pthread_mutex_destroy(&e->lock);
 	free(e->config_path);
 	free(e);
@@ -361,6 +362,7 @@ int engine_start(const char *config_path, struct config *config, const struct en
 	e->refuser = parts->refuser;
 	e->started_ns = clock_monotonic_ns();
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->loading, NULL);
 	r = shared_config_new(config, &e->base);
 	if (r == 0 && config_path && !(e->config_path = strdup(config_path)))
 		r = -ENOMEM;
@@ -415,6 +417,31 @@ void engine_settle(struct engine *e, unsigned int timeout_ms)
 struct recorder *engine_recorder(struct engine *e)
 {
 	return e->recorder;
+}
+
+struct container_search {
+	const char *key;
+	struct container_info found;
+	int result;
+};
+
+static void look_for_container(const struct overlay *overlay, void *userdata)
+{
+	struct container_search *search = userdata;
+
+	if (search->result == -ENOENT && overlay->info.key &&
+	        !strcmp(overlay->info.key, search->key))
+		search->result = container_info_copy(&overlay->info, &search->found);
+}
+
+int engine_container(struct engine *e, const char *key, struct container_info *ret_container)
+{
+	struct container_search search = {.key = key, .result = -ENOENT};
+
+	overlays_each(e->overlays, look_for_container, &search);
+	if (search.result == 0)
+		*ret_container = search.found;
+	return search.result;
 }
 
 const char *engine_state_dir(const struct engine *e)

@@ -39,7 +39,9 @@ int engine_start(const char *config_path, struct config *config, const struct en
 void engine_stop(struct engine *engine);
 
 /*
- * Loads the configuration file anew. The old one stays in force when it is invalid (CONFIG_E_*).
+ * Loads the configuration file anew, and the baselines. The old one stays in force when it is
+ * invalid (CONFIG_E_*); so do the old baselines when they cannot be read
+ * (engine_baselines_error()), under the new configuration.
  */
 int engine_reload(struct engine *engine, struct config_error *reterr_error);
 
@@ -50,6 +52,14 @@ int engine_set_mode(struct engine *engine, const struct mode_override *override)
 int engine_grant(struct engine *engine, const struct grant *grant);
 int engine_revoke(struct engine *engine, enum grant_kind kind, const struct digest *digest,
         const char *image, uint32_t *ret_removed);
+
+/*
+ * Loads what snapshots there are now; what did not change is not read again. In force at return. 0,
+ * STORE_E_* or -errno: those from before stay in force, which has been logged and counted.
+ */
+int engine_baselines(struct engine *engine);
+/* Why the last loading failed; NULL when it did not. */
+const char *engine_baselines_error(const struct engine *engine);
 
 /* Looks for overlays now; returns how many are known. */
 size_t engine_rescan(struct engine *engine);
@@ -63,6 +73,8 @@ const char *engine_state_dir(const struct engine *engine);
  */
 void engine_settle(struct engine *engine, unsigned int timeout_ms);
 struct recorder *engine_recorder(struct engine *engine);
+/* What is known of a container that is mounted now, by its key. 0, -ENOENT or -ENOMEM. */
+int engine_container(struct engine *engine, const char *key, struct container_info *ret_container);
 
 /* The answer to `status`: a new reference, or NULL when memory is short. */
 json_t *engine_status(struct engine *engine);

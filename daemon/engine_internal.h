@@ -21,6 +21,8 @@ struct engine {
 
 	pthread_mutex_t lock; /* of rulings being built, and of the store below */
 	struct store *store;
+	pthread_mutex_t loading;       /* of baselines, which takes long; before lock */
+	_Atomic int baselines_failure; /* of the last loading: 0, STORE_E_* or -errno */
 
 	struct verdicts_context verdicts_context;
 	struct faults *faults;

@@ -67,14 +67,14 @@ static void forget(void *userdata)
 enum change { CHANGE_NARROWS = 0, CHANGE_WIDENS };
 
 static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode,
-        enum change change)
+        struct baselines *baselines, enum change change)
 {
 	_cleanup_(grants_done) struct grants_list list = {0};
 	struct ruling *ruling;
 	int r = store_grants(e->store, copy_grant, &list);
 
 	if (r == 0)
-		r = ruling_new(shared, mode, list.items, list.n, &ruling);
+		r = ruling_new(shared, mode, list.items, list.n, baselines, &ruling);
 	if (r == 0)
 		rulings_set(e->rulings, ruling, change == CHANGE_WIDENS ? NULL : forget, e);
 	return r;
@@ -85,7 +85,8 @@ static int republish(struct engine *e, const struct mode_override *override, enu
 {
 	struct ruling *ruling = rulings_get(e->rulings);
 	struct shared_config *current = ruling_shared_config(ruling);
-	int r = publish(e, current, override ?: ruling_override(ruling), change);
+	int r = publish(
+	        e, current, override ?: ruling_override(ruling), ruling_baselines(ruling), change);
 
 	shared_config_unref(current);
 	ruling_unref(ruling);
@@ -134,15 +135,108 @@ static void load_override(
 		ret_override->mode = MODE_UNSET; /* learn always has an end */
 }
 
+/*
+ * Baselines. Reading a new one takes a second for a million digests: by a connection of its own,
+ * while verdicts and the recorder go on.
+ */
+static const char *baselines_error(int r)
+{
+	switch (r) {
+	case 0:
+		return NULL;
+	case STORE_E_CORRUPT:
+		return "the database is corrupt";
+	case STORE_E_BUSY:
+		return "the database is busy";
+	case STORE_E_FULL:
+		return "the disk is full";
+	case -E2BIG:
+		return "there are too many snapshots: execward snapshot prune";
+	default:
+		return r < 0 ? strerrordesc_np(-r) ?: "unknown error"
+		             : "the database cannot be used";
+	}
+}
+
+const char *engine_baselines_error(const struct engine *e)
+{
+	return baselines_error(e->baselines_failure);
+}
+
+static int read_baselines(
+        const char *state_dir, struct baselines *before, struct baselines **ret_baselines)
+{
+	struct store *store;
+	int r = store_open(state_dir, STORE_READ_ONLY, &store);
+
+	if (r != 0)
+		return r;
+	r = baselines_load(store, state_dir, before, ret_baselines);
+	store_free(store);
+	return r;
+}
+
+/*
+ * A reference, of those before (NULL: none) when there are no better ones; not what failed.
+ * @loading held.
+ */
+static struct baselines *next_baselines(struct engine *e)
+{
+	struct ruling *ruling = rulings_get(e->rulings);
+	struct baselines *before = ruling ? ruling_baselines(ruling) : NULL, *next = NULL;
+	int r = read_baselines(engine_state_dir(e), before, &next);
+
+	e->baselines_failure = r;
+	if (r != 0) {
+		faults_count(e->faults, FAULT_BASELINE);
+		log_error("%s/baseline.db: the baselines cannot be loaded: %s; %s",
+		        engine_state_dir(e), baselines_error(r),
+		        before ? "those from before stay in force" : "none is in force");
+		next = baselines_ref(before);
+	}
+	ruling_unref(ruling);
+	return next;
+}
+
+/* Always narrows: a snapshot that is gone, or has less, must not go on in the kernel. */
+int engine_baselines(struct engine *e)
+{
+	struct baselines *next;
+	struct ruling *ruling;
+	struct shared_config *shared;
+	int r;
+
+	pthread_mutex_lock(&e->loading);
+	next = next_baselines(e);
+	r = e->baselines_failure;
+	pthread_mutex_lock(&e->lock);
+	ruling = rulings_get(e->rulings);
+	shared = ruling_shared_config(ruling);
+	if (r == 0)
+		r = publish(e, shared, ruling_override(ruling), next, CHANGE_NARROWS);
+	e->baselines_failure = r;
+	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->loading);
+	shared_config_unref(shared);
+	ruling_unref(ruling);
+	baselines_unref(next);
+	return r;
+}
+
 int engine_rules_load(struct engine *e, struct shared_config *shared)
 {
 	struct mode_override mode;
+	struct baselines *next;
 	int r;
 
+	pthread_mutex_lock(&e->loading);
+	next = next_baselines(e);
 	pthread_mutex_lock(&e->lock);
 	load_override(e, shared_config_get(shared), &mode);
-	r = publish(e, shared, &mode, CHANGE_NARROWS);
+	r = publish(e, shared, &mode, next, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->loading);
+	baselines_unref(next);
 	return r;
 }
 

@@ -3,7 +3,10 @@
 
 #include "daemon/engine.h"
 
-/* Builds the first ruling, or the next one after a reload, from @shared. 0, STORE_E_* or -errno. */
+/*
+ * Builds the first ruling, or the next one after a reload, from @shared, with the baselines as they
+ * are now: with those from before, if any, when they cannot be read. 0, STORE_E_* or -errno.
+ */
 int engine_rules_load(struct engine *engine, struct shared_config *shared);
 /* recorder_context.learned */
 void engine_rules_learned(void *userdata);

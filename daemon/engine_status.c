@@ -133,6 +133,19 @@ static void add_counters(json_t *status, struct engine *e)
 	                (json_int_t)counters.deny, "would_deny", (json_int_t)counters.would_deny));
 }
 
+static json_t *baselines_json(const struct engine *e, const struct ruling *ruling)
+{
+	struct baselines_totals totals;
+
+	baselines_totals(ruling_baselines(ruling), &totals);
+	return json_pack("{s:I, s:I, s:I, s:o, s:{s:I, s:I, s:I}}", "snapshots",
+	        (json_int_t)totals.snapshots, "digests", (json_int_t)totals.digests, "generation",
+	        (json_int_t)totals.generation, "error", text(engine_baselines_error(e)), "scopes",
+	        "image", (json_int_t)totals.by_scope[SCOPE_IMAGE], "container",
+	        (json_int_t)totals.by_scope[SCOPE_CONTAINER], "filesystem",
+	        (json_int_t)totals.by_scope[SCOPE_FILESYSTEM]);
+}
+
 json_t *engine_status(struct engine *e)
 {
 	json_t *status = json_object(), *guarded = json_array(), *containers = json_array();
@@ -151,6 +164,7 @@ json_t *engine_status(struct engine *e)
 	json_object_set_new(status, "guarded", guarded);
 	json_object_set_new(status, "containers", containers);
 	add_counters(status, e);
+	json_object_set_new(status, "baselines", baselines_json(e, ruling));
 	json_object_set_new(status, "faults", faults_json(e->faults));
 	json_object_set_new(status, "uptime_s",
 	        json_integer((clock_monotonic_ns() - e->started_ns) / NS_PER_SEC));

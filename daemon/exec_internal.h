@@ -31,6 +31,8 @@ struct exec_request {
 	struct hashing self, other;
 	struct image_candidate *candidates;
 	size_t n_candidates, candidate;
+	bool compared;   /* with the image's programs */
+	bool maybe_copy; /* not with all of them: no baseline may vouch */
 	enum fault fault;
 	struct policy_decision decision;
 };

@@ -254,6 +254,7 @@ static bool start_candidate(struct exec_request *request)
 			        false);
 			return true;
 		}
+		request->maybe_copy = true;
 		request->candidate++;
 	}
 	return false;
@@ -264,12 +265,15 @@ static enum pool_step step_copies(struct exec_request *request)
 	struct digest digest;
 	enum hash_state state;
 
-	if (!request->candidates) {
+	if (!request->compared) {
+		request->compared = true;
 		request->candidates = calloc(IMAGE_CANDIDATES_MAX, sizeof(request->candidates[0]));
 		if (request->candidates)
 			request->n_candidates = image_indexer_candidates(
 			        exec_context(request)->indexer, request->probe.overlay,
 			        request->facts.identity.size, request->candidates);
+		request->maybe_copy =
+		        !request->candidates || request->n_candidates == IMAGE_CANDIDATES_MAX;
 		if (!start_candidate(request))
 			return enter(request, PHASE_DECIDE);
 	}
@@ -281,25 +285,31 @@ static enum pool_step step_copies(struct exec_request *request)
 		request->facts.copy_of = TAKE_PTR(request->candidates[request->candidate].path);
 		return enter(request, PHASE_DECIDE);
 	}
+	request->maybe_copy = request->maybe_copy || state != HASH_DONE;
 	request->candidate++;
 	return start_candidate(request) ? POOL_AGAIN : enter(request, PHASE_DECIDE);
 }
 
 static void decide(struct exec_request *request, struct policy_decision *ret_decision)
 {
-	struct exec_facts *f = &request->facts;
-	struct policy_input input = {.facts = f, .now_ns = clock_realtime_ns()};
+	struct policy_input input = {.facts = &request->facts, .now_ns = clock_realtime_ns()};
 
-	if (f->has_digest)
-		input.vouches = ruling_vouches(request->ruling, &f->digest,
-		        f->has_container ? &f->container : NULL, input.now_ns);
+	input.vouches = ruling_vouches(request->ruling, &request->facts, input.now_ns);
+	if (input.vouches & VOUCH_UNREADABLE)
+		faults_count(exec_context(request)->faults, FAULT_BASELINE);
+	if (request->maybe_copy)
+		input.vouches &= ~(unsigned int)VOUCH_BASELINE;
 	ruling_decide(request->ruling, &input, ret_decision);
 }
 
-static bool copies_may_matter(const struct exec_request *request, const struct policy_decision *d)
+/* Whether it is a copy of the image's own program is to be known before a baseline vouches. */
+static bool copies_matter(const struct exec_request *request, const struct policy_decision *d)
 {
-	return d->reason == REASON_DROPPED && request->facts.has_digest && request->probe.overlay &&
-	       !request->candidates;
+	if (request->compared || !request->facts.has_digest || !request->probe.overlay)
+		return false;
+	if (d->reason == REASON_BASELINE)
+		return request->facts.origin != ORIGIN_HOST;
+	return d->reason == REASON_DROPPED && d->verdict != VERDICT_ALLOW;
 }
 
 /* What enters a learned list, or is reported, needs its facts; a plain allow does not. */
@@ -358,10 +368,7 @@ static bool is_by_content(const struct policy_decision *decision)
 
 static int64_t vouched_until(const struct exec_request *request)
 {
-	const struct exec_facts *f = &request->facts;
-
-	return ruling_vouches_until(request->ruling, &f->digest,
-	        f->has_container ? &f->container : NULL, clock_realtime_ns());
+	return ruling_vouches_until(request->ruling, &request->facts, clock_realtime_ns());
 }
 
 /* A loader that is remembered shows nothing more: not one that has just shown something. */
@@ -404,7 +411,7 @@ static enum pool_step step_decide(struct exec_request *request)
 	struct policy_decision decision;
 
 	decide(request, &decision);
-	if (decision.verdict != VERDICT_ALLOW && copies_may_matter(request, &decision))
+	if (copies_matter(request, &decision))
 		return enter(request, PHASE_COPIES);
 	if (!is_quiet(&decision)) {
 		/* What was closed before this exec began is in the watcher's queue by now. */

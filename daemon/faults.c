@@ -41,6 +41,9 @@ static const struct fault_row rows[_FAULT_MAX] = {
         [FAULT_SINK] = {"sink", "the alert is in the database, an output misses it"},
         [FAULT_METADATA] = {"metadata", "the container has no name"},
         [FAULT_SHUTDOWN] = {"shutdown", "on_failure: the daemon was told to end"},
+        [FAULT_BASELINE] = {"baseline",
+                "an index that cannot be read vouches for nothing; baselines that cannot be loaded "
+                "leave those before in force"},
 };
 
 int faults_new(struct faults **ret_faults)

@@ -37,6 +37,7 @@ struct ruling {
 	struct shared_config *shared;
 	struct mode_override override;
 	struct vouching_entry *entries;
+	struct baselines *baselines; /* NULL: none */
 	bool denylist_empty;
 };
 
@@ -109,7 +110,8 @@ static int add_grant(struct ruling *r, const struct grant *grant)
 }
 
 int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-        const struct grant *grants, size_t n_grants, struct ruling **ret_ruling)
+        const struct grant *grants, size_t n_grants, struct baselines *baselines,
+        struct ruling **ret_ruling)
 {
 	struct ruling *ruling = calloc(1, sizeof(*ruling));
 	int r = 0;
@@ -119,6 +121,7 @@ int ruling_new(struct shared_config *shared, const struct mode_override *mode,
 	atomic_init(&ruling->refs, 1);
 	ruling->shared = shared_config_ref(shared);
 	ruling->override = *mode;
+	ruling->baselines = baselines_ref(baselines);
 	ruling->denylist_empty = true;
 	for (size_t i = 0; i < n_grants && r == 0; i++)
 		r = add_grant(ruling, &grants[i]);
@@ -160,6 +163,7 @@ void ruling_unref(struct ruling *ruling)
 		HASH_DEL(ruling->entries, entry);
 		entry_free(entry);
 	}
+	baselines_unref(ruling->baselines);
 	shared_config_unref(ruling->shared);
 	free(ruling);
 }
@@ -177,6 +181,11 @@ struct shared_config *ruling_shared_config(const struct ruling *ruling)
 const struct mode_override *ruling_override(const struct ruling *ruling)
 {
 	return &ruling->override;
+}
+
+struct baselines *ruling_baselines(const struct ruling *ruling)
+{
+	return ruling->baselines;
 }
 
 enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns)
@@ -217,32 +226,67 @@ static bool is_in_force(
 	return v->kind == GRANT_DENIED || in_scope(v, container);
 }
 
-unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
-        const struct container_info *container, int64_t now_ns)
+static const struct vouching *grants_of(const struct ruling *ruling, const struct exec_facts *facts)
+{
+	struct vouching_entry *entry = NULL;
+
+	if (facts->has_digest)
+		HASH_FIND(hh, ruling->entries, &facts->digest, sizeof(facts->digest), entry);
+	return entry ? entry->first : NULL;
+}
+
+/* Only where a baseline can make a difference: an image's own program needs none. */
+static unsigned int by_baseline(const struct baselines *baselines, const struct exec_facts *facts)
+{
+	enum baseline_answer answer = BASELINE_UNKNOWN;
+
+	switch (facts->origin) {
+	case ORIGIN_DROPPED:
+	case ORIGIN_MODIFIED:
+	case ORIGIN_VOLUME:
+		if (facts->has_container)
+			answer = baselines_ask_container(
+			        baselines, &facts->digest, &facts->container);
+		break;
+	case ORIGIN_HOST:
+		if (!facts->has_container)
+			answer = baselines_ask_filesystem(
+			        baselines, &facts->digest, facts->filesystem);
+		break;
+	default:
+		break;
+	}
+	if (answer == BASELINE_KNOWN)
+		return VOUCH_BASELINE;
+	return answer == BASELINE_UNKNOWN ? VOUCH_NONE : VOUCH_UNREADABLE;
+}
+
+unsigned int ruling_vouches(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
 {
 	static const unsigned int bits[_GRANT_MAX] = {
 	        [GRANT_APPROVED] = VOUCH_APPROVED,
 	        [GRANT_LEARNED] = VOUCH_LEARNED,
 	        [GRANT_DENIED] = VOUCH_DENYLISTED,
 	};
-	struct vouching_entry *entry = NULL;
+	const struct container_info *container = facts->has_container ? &facts->container : NULL;
 	unsigned int vouches = VOUCH_NONE;
 
-	HASH_FIND(hh, ruling->entries, digest, sizeof(*digest), entry);
-	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next)
+	for (const struct vouching *v = grants_of(ruling, facts); v; v = v->next)
 		if (is_in_force(v, container, now_ns))
 			vouches |= bits[v->kind];
+	if (facts->has_digest)
+		vouches |= by_baseline(ruling->baselines, facts);
 	return vouches;
 }
 
-int64_t ruling_vouches_until(const struct ruling *ruling, const struct digest *digest,
-        const struct container_info *container, int64_t now_ns)
+int64_t ruling_vouches_until(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
 {
-	struct vouching_entry *entry = NULL;
+	const struct container_info *container = facts->has_container ? &facts->container : NULL;
 	int64_t until_ns = 0;
 
-	HASH_FIND(hh, ruling->entries, digest, sizeof(*digest), entry);
-	for (const struct vouching *v = entry ? entry->first : NULL; v; v = v->next)
+	for (const struct vouching *v = grants_of(ruling, facts); v; v = v->next)
 		if (v->expires_ns != 0 && is_in_force(v, container, now_ns) &&
 		        (until_ns == 0 || v->expires_ns < until_ns))
 			until_ns = v->expires_ns;

@@ -1,12 +1,14 @@
 /*
- * Everything a verdict reads, as one immutable snapshot: the configuration, the mode in force, and
- * what operators approved, learned and denied. A reload, an approval or a change of mode builds
- * another and swaps a pointer; verdicts under way keep theirs by reference.
+ * Everything a verdict reads, as one immutable snapshot: the configuration, the mode in force,
+ * what operators approved, learned and denied, and the baselines. A reload, an approval, a change
+ * of mode or a new snapshot builds another and swaps a pointer; verdicts under way keep theirs by
+ * reference.
  */
 #pragma once
 
 #include "config/config.h"
 #include "core/policy.h"
+#include "daemon/baselines.h"
 #include "store/store.h"
 
 struct ruling;
@@ -25,9 +27,10 @@ struct shared_config *shared_config_ref(struct shared_config *shared);
 void shared_config_unref(struct shared_config *shared);
 const struct config *shared_config_get(const struct shared_config *shared);
 
-/* @shared is referenced; @grants are copied. 0 or -ENOMEM. */
+/* @shared and @baselines (NULL: none) are referenced; @grants are copied. 0 or -ENOMEM. */
 int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-        const struct grant *grants, size_t n_grants, struct ruling **ret_ruling);
+        const struct grant *grants, size_t n_grants, struct baselines *baselines,
+        struct ruling **ret_ruling);
 struct ruling *ruling_ref(struct ruling *ruling);
 void ruling_unref(struct ruling *ruling);
 
@@ -35,19 +38,22 @@ const struct config *ruling_config(const struct ruling *ruling);
 /* A reference to what it was made from. */
 struct shared_config *ruling_shared_config(const struct ruling *ruling);
 const struct mode_override *ruling_override(const struct ruling *ruling);
+/* Borrowed; NULL: none. */
+struct baselines *ruling_baselines(const struct ruling *ruling);
 /* The global mode at @now_ns: the override until its end, else the configuration's. */
 enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns);
 bool ruling_denylist_empty(const struct ruling *ruling);
 
 /*
- * What the digest is known as within the image of @container (NULL outside containers): bits of
- * enum vouch. Grants of a container without an image are scoped by its key.
+ * What the digest of @facts is known as where the file lies: bits of enum vouch, none without a
+ * digest. Grants are scoped by the container's image, or its key when it has no image; baselines by
+ * that, or by the guarded host filesystem. Reads files: for the pool and the control thread.
  */
-unsigned int ruling_vouches(const struct ruling *ruling, const struct digest *digest,
-        const struct container_info *container, int64_t now_ns);
+unsigned int ruling_vouches(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
 /* When the first of what vouches for it expires (CLOCK_REALTIME), 0 when none does. */
-int64_t ruling_vouches_until(const struct ruling *ruling, const struct digest *digest,
-        const struct container_info *container, int64_t now_ns);
+int64_t ruling_vouches_until(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
 
 /* The scope under which something learned in @container is granted: its image, else its key. */
 const char *ruling_scope(const struct container_info *container);

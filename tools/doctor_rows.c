@@ -30,6 +30,10 @@ static const struct {
                                   "find out what floods it: execward report --since 10m"}},
         {"sink", {LEVEL_WEAK, {19}, "an output misses alerts; the database has them",
                          "see the daemon's log for the output"}},
+        {"baseline", {LEVEL_WEAK, {19},
+                             "baselines could not be read: they vouched for nothing, or "
+                             "older ones did",
+                             "see the daemon's log"}},
         {"queue_overflow", {LEVEL_WEAK, {19}, "creations were lost: some drops have no writer",
                                    "nothing by hand; verdicts are not affected"}},
         {"probe", {LEVEL_NOTE, {0}, "an origin could not be told: nobody vouched",

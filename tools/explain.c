@@ -60,6 +60,47 @@ static void print_grants(const struct tool *tool, const json_t *grants)
 	table_print(tool, table);
 }
 
+/* Where a snapshot's digests vouch, in words. */
+static char *where_it_vouches(const json_t *row)
+{
+	const char *scope = raw_of(row, "scope") ?: "", *value = raw_of(row, "scope_value") ?: "",
+	           *image_id = raw_of(row, "image_id");
+
+	if (!strcmp(scope, "image") && image_id)
+		return text_format("containers of image %.12s %s", image_id, value);
+	if (!strcmp(scope, "image"))
+		return text_format("containers of image %s", value);
+	if (!strcmp(scope, "container"))
+		return text_format("the container %s", value);
+	if (!strcmp(scope, "filesystem"))
+		return text_format("the filesystem %s", value);
+	return text_format("nowhere");
+}
+
+static void print_baselines(const struct tool *tool, const json_t *baselines)
+{
+	static const char *const headers[] = {
+	        "SNAPSHOT", "KIND", "NAME", "PATH", "VOUCHES HERE", "VOUCHES IN", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(headers);
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(baselines, i, row)
+	{
+		_cleanup_free_ char *id = text_of(row, "snapshot"), *where = where_it_vouches(row);
+		bool here = json_is_true(json_object_get(row, "in_scope"));
+
+		table_add(table, COLOUR_NONE, id);
+		table_add(table, COLOUR_NONE, raw_of(row, "kind"));
+		table_add(table, COLOUR_NONE, raw_of(row, "name"));
+		table_add(table, COLOUR_NONE, raw_of(row, "path"));
+		table_add(table, COLOUR_NONE, here ? "yes" : "no");
+		table_add(table, COLOUR_NONE, where);
+	}
+	printf("\nin snapshots: %zu\n", json_array_size(baselines));
+	table_print(tool, table);
+}
+
 static void print_drops(const struct tool *tool, const json_t *drops)
 {
 	static const char *const headers[] = {
@@ -130,6 +171,7 @@ static void print_explain(const struct tool *tool, const json_t *x)
 	print_list("vouched for by", json_object_get(x, "vouchers"), "nobody");
 	print_would(tool, json_object_get(x, "would"));
 	print_grants(tool, json_object_get(x, "grants"));
+	print_baselines(tool, json_object_get(x, "baselines"));
 	print_drops(tool, json_object_get(x, "drops"));
 	print_events(tool, json_object_get(x, "events"));
 }

@@ -119,6 +119,23 @@ static void print_containers(const struct tool *tool, const json_t *status)
 	table_print(tool, table);
 }
 
+static void print_baselines(const struct tool *tool, const json_t *status)
+{
+	const json_t *baselines = json_object_get(status, "baselines"),
+	             *scopes = json_object_get(baselines, "scopes");
+	_cleanup_free_ char *error = text_of(baselines, "error");
+
+	printf("\nbaselines: %lld snapshots (%lld for images, %lld for containers, %lld for "
+	       "filesystems), %lld digests\n",
+	        number_of(baselines, "snapshots"), number_of(scopes, "image"),
+	        number_of(scopes, "container"), number_of(scopes, "filesystem"),
+	        number_of(baselines, "digests"));
+	if (!raw_of(baselines, "error"))
+		return;
+	print_word(tool, COLOUR_WARN, "weakened");
+	printf(": the newest baselines cannot be loaded: %s\n", error);
+}
+
 static void print_counters(const json_t *status)
 {
 	const json_t *verdicts = json_object_get(status, "verdicts");
@@ -177,6 +194,7 @@ static void print_status(const struct tool *tool, const json_t *status)
 	print_head(tool, status);
 	print_guarded(tool, status);
 	print_containers(tool, status);
+	print_baselines(tool, status);
 	print_counters(status);
 	print_faults(tool, status);
 	print_missing(tool, status);

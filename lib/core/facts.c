@@ -77,6 +77,7 @@ void exec_facts_done(struct exec_facts *facts)
 {
 	free(facts->path);
 	free(facts->host_path);
+	free(facts->filesystem);
 	free(facts->copy_of);
 	free(facts->exec_argv0);
 	free(facts->exec_argv);

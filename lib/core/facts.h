@@ -102,8 +102,10 @@ struct exec_facts {
 	bool executable;  /* has an x bit, which is what lets it run */
 	enum exec_kind kind;
 	enum exec_form form;
-	char *path;      /* in the container; describes only */
-	char *host_path; /* on the host; NULL in overlay mode */
+	char *path;           /* in the container; describes only */
+	char *host_path;      /* on the host; NULL in overlay mode */
+	char *filesystem;     /* UUID of the guarded host filesystem; NULL elsewhere */
+	enum mode guard_mode; /* of the guarded path; UNSET: the global one */
 	struct file_identity identity;
 	bool has_digest;
 	struct digest digest;

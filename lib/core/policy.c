@@ -133,8 +133,19 @@ static bool by_origin(const struct policy_input *input, struct policy_decision *
 	return d->verdict != VERDICT_UNSET;
 }
 
-static bool by_digest(const struct policy_input *input, struct policy_decision *d)
+/* A copy's digest stands in the image's baseline like its original's; that says nothing new. */
+static unsigned int effective_vouches(
+        const struct policy_settings *policy, const struct policy_input *input)
 {
+	if (input->facts->copy_of && effective_copies(policy, input) != ACTION_ALLOW)
+		return input->vouches & ~(unsigned int)VOUCH_BASELINE;
+	return input->vouches;
+}
+
+static bool by_digest(const struct policy_settings *policy, const struct policy_input *input,
+        struct policy_decision *d)
+{
+	const unsigned int vouches = effective_vouches(policy, input);
 	static const struct {
 		enum vouch vouch;
 		enum reason reason;
@@ -150,7 +161,7 @@ static bool by_digest(const struct policy_input *input, struct policy_decision *
 	if (!input->facts->has_digest)
 		return false;
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-		if (input->vouches & (unsigned int)sources[i].vouch) {
+		if (vouches & (unsigned int)sources[i].vouch) {
 			allow(d, sources[i].reason);
 			return true;
 		}
@@ -229,7 +240,8 @@ void policy_decide(const struct policy_settings *policy, const struct policy_inp
 		allow(&d, REASON_UNGUARDED);
 	else if (input->vouches & VOUCH_DENYLISTED)
 		refuse(&d, REASON_DENYLISTED);
-	else if (may_be_vouched(input->facts) && (by_origin(input, &d) || by_digest(input, &d)))
+	else if (may_be_vouched(input->facts) &&
+	         (by_origin(input, &d) || by_digest(policy, input, &d)))
 		;
 	else if (by_rule(policy, input, &d) || by_copy(policy, input, &d))
 		;

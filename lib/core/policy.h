@@ -7,7 +7,8 @@
  *  6 trusted writer  7 exception rules, then `copies`  8 nobody
  *
  * A file that somebody can still write (ORIGIN_MUTABLE) goes from 1 straight to 7 and 8: no digest
- * of it means anything.
+ * of it means anything. A baseline does not speak for a copy of the image's own program under
+ * another name, in which everything that the image has would hide: `copies` does.
  */
 #pragma once
 
@@ -58,6 +59,7 @@ enum vouch {
 	VOUCH_ALLOWLISTED = 1 << 4,
 	VOUCH_SIGNED = 1 << 5,
 	VOUCH_TRUSTED_WRITER = 1 << 6,
+	VOUCH_UNREADABLE = 1 << 7, /* a baseline could not be asked: vouches for nothing */
 };
 
 struct policy_input {

@@ -63,7 +63,7 @@ enum reason {
 	REASON_COPIED,         /* origin copied */
 	REASON_APPROVED,       /* digest approved by an operator for this image */
 	REASON_LEARNED,        /* digest learned for this image */
-	REASON_BASELINE,       /* digest in the baseline of this host filesystem */
+	REASON_BASELINE,       /* digest in a baseline whose scope holds */
 	REASON_ALLOWLISTED,    /* digest in a signed allowlist */
 	REASON_SIGNED,         /* valid security.ima signature */
 	REASON_TRUSTED_WRITER, /* written by a trusted writer */

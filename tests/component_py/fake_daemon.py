@@ -37,6 +37,8 @@ def status(**changes):
         "guarded": [{"fs": "ext4", "kind": "backing", "path": "/var/lib/docker"}],
         "containers": [{"id": "0123456789ab" + "0" * 52, "name": "web", "image": "example/web:1",
                         "overlay": "/var/lib/x/upper", "runtime": "docker", "mounter": "host"}],
+        "baselines": {"snapshots": 3, "digests": 4711, "generation": 9, "error": None,
+                      "scopes": {"image": 1, "container": 0, "filesystem": 2}},
         "events_total": 12, "creations_total": 3, "alerts_total": 2, "pending": 0, "uptime_s": 3725,
         "rss_bytes": 10 << 20, "verdicts": {"allow": 10, "deny": 2, "would_deny": 0},
         "faults": {"deadline": 0, "sink": 0},

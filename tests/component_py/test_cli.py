@@ -22,6 +22,10 @@ GRANT = {"kind": "approved", "sha256": SHA, "image": "example/web:1", "path": "/
 EXPLAIN = {"ok": True, "explain": {
     "target": "/tmp/evil", "sha256": SHA, "paths": ["/tmp/evil", "/tmp/other"], "origin": "dropped",
     "copy_of": None, "grants": [GRANT], "drops": [], "events": [alert()], "vouchers": ["approved"],
+   "baselines": [{"snapshot": 7, "kind": "image", "name": "example/web:1", "path": "/bin/evil", "scope": "image",
+                  "scope_value": "example/web:1", "image_id": None, "created_ns": 1, "in_scope": True},
+                 {"snapshot": 8, "kind": "host", "name": "/usr", "path": "/usr/bin/x", "scope": "filesystem",
+                  "scope_value": "5f0c", "image_id": None, "created_ns": 1, "in_scope": False}],
     "would": {"verdict": "allow", "reason": "approved", "mode": "enforce"}}}
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
@@ -177,8 +181,16 @@ def test_status_text_and_json(daemon):
     assert json.loads(daemon.tool("status", "--json").stdout) == status()["status"]
     text = daemon.tool("status").stdout.decode()
     for part in ("enforce, by the configuration", "up 1 h 02 min 05 s", "/var/lib/docker", "example/web:1",
-                 "0123456789ab ", "allow 10, deny 2, would deny 0", "faults: none"):
+                 "0123456789ab ", "allow 10, deny 2, would deny 0", "faults: none",
+                 "baselines: 3 snapshots (1 for images, 0 for containers, 2 for filesystems), 4711 digests\n"):
         assert part in text
+    assert "weakened" not in text
+
+
+def test_baselines_that_cannot_be_loaded_are_said(daemon):
+    daemon.answers["status"] = status(baselines=status()["status"]["baselines"] | {"error": "corrupt\x1b[2J"})
+    text = daemon.tool("status").stdout.decode()
+    assert "weakened: the newest baselines cannot be loaded: corrupt" in text and "\x1b" not in text
 
 
 def test_columns_line_up(daemon):
@@ -329,7 +341,8 @@ def test_show_of_nothing_is_1(daemon):
 def test_explain(daemon):
     assert json.loads(daemon.tool("explain", SHA, "--json").stdout) == EXPLAIN["explain"]
     out = daemon.tool("explain", SHA, "--image", "i", "--container", "c").stdout.decode()
-    for part in (SHA, "/tmp/evil, /tmp/other", "vouched for by", "allow (approved, mode enforce)", "no end", EVENT_ID):
+    for part in (SHA, "/tmp/evil, /tmp/other", "vouched for by", "allow (approved, mode enforce)", "no end", EVENT_ID,
+                 "in snapshots: 2", "containers of image example/web:1", "the filesystem 5f0c"):
         assert part in out
     assert daemon.requests[-1] == {"request": "explain", "sha256": SHA, "image": "i", "container": "c"}
     daemon.tool("explain", EVENT_ID)

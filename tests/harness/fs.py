@@ -57,6 +57,7 @@ class Overlay:
     """An overlay with its layers on a filesystem, and what runs in it (chroot)."""
 
     count = 0
+    UPPER = "upper"  # its directory's name
 
     def __init__(self, fs, image, lowers=None, options="", name=None, proc=True):
         Overlay.count += 1
@@ -64,7 +65,7 @@ class Overlay:
         os.mkdir(self.base)
         self.lowers = lowers or [image]
         self.upper, self.work, self.merged = (os.path.join(self.base, n)
-                                              for n in ("upper", "work", "merged"))
+                                              for n in (self.UPPER, "work", "merged"))
         for path in (self.upper, self.work, self.merged):
             os.mkdir(path)
         mount_options = "lowerdir=%s,upperdir=%s,workdir=%s" % (
