@@ -316,6 +316,7 @@ static int send_mode(struct control_reply *reply)
 	        (json_int_t)(overridden ? override->until_ns : 0), "fallback",
 	        mode_name(ruling_config(ruling)->policy.mode));
 
+	json_object_set_new(answer, "not_enforced", engine_hosts_refused(reply->engine));
 	ruling_unref(ruling);
 	return control_send(reply, answer);
 }
@@ -324,6 +325,7 @@ static int do_mode(struct control_reply *reply, json_t *request)
 {
 	const char *word = field_text(request, "mode");
 	int64_t for_ns = field_int(request, "for_ns");
+	_cleanup_free_ char *disabled = engine_disabled(reply->engine);
 	struct mode_override override = {0};
 	int r;
 
@@ -333,6 +335,8 @@ static int do_mode(struct control_reply *reply, json_t *request)
 	if (override.mode == MODE_UNSET && strcmp(word, "config"))
 		return control_fail(
 		        reply, "bad_request", "mode: one of report, enforce, learn, config");
+	if (disabled && override.mode != MODE_UNSET && override.mode != MODE_REPORT)
+		return control_fail(reply, "disabled", "enforcement is switched off: %s", disabled);
 	if (override.mode == MODE_LEARN && for_ns <= 0)
 		return control_fail(reply, "bad_request",
 		        "for_ns: learn always has an end; say how long (--for 24h)");

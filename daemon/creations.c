@@ -202,8 +202,8 @@ static void take_facts(struct creations *c, struct record *record, struct probe_
 	f->identity = probe->identity;
 	f->path = TAKE_PTR(probe->path);
 	f->host_path = TAKE_PTR(probe->host_path);
-	f->has_container =
-	        overlay_info(c->context.probe.overlays, probe->overlay, &f->container) == 0;
+	f->has_container = probe->overlay && overlay_info(c->context.probe.overlays, probe->overlay,
+	                                             &f->container) == 0;
 }
 
 static void handle(struct creations *c, struct fan_event *event)

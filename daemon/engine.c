@@ -77,6 +77,11 @@ static void swept(void *userdata)
 	held_sweep(e->held);
 }
 
+static void looked(void *userdata)
+{
+	engine_hosts_look(userdata);
+}
+
 /* Each is a descriptor, and without descriptors the kernel denies: three quarters are for events.
  */
 static unsigned int leases_max(const struct config *config)
@@ -131,6 +136,7 @@ static int make_volumes(struct engine *e)
 	        .refuse = refuse,
 	        .userdata = e,
 	        .backings = e->backings,
+	        .hosts = engine_hosts_table(e->hosts),
 	        .faults = e->faults,
 	};
 
@@ -181,6 +187,7 @@ static int make_tables(struct engine *e, const struct config *config)
 	        .found = found,
 	        .born = born,
 	        .swept = swept,
+	        .looked = looked,
 	        .userdata = e,
 	};
 	int r = faults_new(&e->faults);
@@ -197,6 +204,8 @@ static int make_tables(struct engine *e, const struct config *config)
 		r = image_indexer_new(&e->indexer);
 	if (r == 0)
 		r = runtime_init_new(&e->inits);
+	if (r == 0)
+		r = engine_hosts_new(config, &e->hosts);
 	if (r == 0)
 		r = make_held(e, config);
 	if (r == 0 && config->guard_volumes && config->guard_containers)
@@ -216,6 +225,7 @@ static int make_guard(struct engine *e, const struct config *config)
 	        .kernel = &e->kernel,
 	        .backings = e->backings,
 	        .overlays = e->overlays,
+	        .hosts = engine_hosts_table(e->hosts),
 	        .faults = e->faults,
 	};
 
@@ -235,6 +245,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .mounts = e->mounts,
 	        .inits = e->inits,
 	        .volumes = e->volumes,
+	        .hosts = engine_hosts_table(e->hosts),
 	        .faults = e->faults,
 	};
 	struct creations_context creations = {
@@ -290,14 +301,17 @@ static int start_guarding(struct engine *e)
 {
 	const char *const *storage;
 	size_t n = mounts_storage(e->mounts, &storage);
-	int r = guard_storage(e->guard, storage, n);
+	int r;
 
+	engine_hosts_look(e);
+	r = guard_storage(e->guard, storage, n);
 	if (r < 0)
 		return r;
 	r = mounts_watch_start(e->mounts, e->groups.mounts, &e->watch);
 	if (r < 0)
 		return r;
 	mounts_scan(e->mounts);
+	engine_hosts_start(e);
 	return 0;
 }
 
@@ -334,6 +348,7 @@ static void destroy(struct engine *e)
 	overlays_free(e->overlays);
 	backing_table_free(e->backings);
 	image_indexer_free(e->indexer);
+	engine_hosts_free(e->hosts);
 	hash_cache_free(e->cache);
 	sinks_free(e->sinks);
 	rulings_free(e->rulings);
@@ -344,6 +359,7 @@ static void destroy(struct engine *e)
 	pthread_mutex_destroy(&e->loading);
 	pthread_mutex_destroy(&e->lock);
 	free(e->config_path);
+	free(e->disabled);
 	free(e);
 }
 
@@ -363,8 +379,10 @@ int engine_start(const char *config_path, struct config *config, const struct en
 	e->started_ns = clock_monotonic_ns();
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->loading, NULL);
+	e->config_path = config_path ? strdup(config_path) : NULL;
+	engine_look_disabled(e, config);
 	r = shared_config_new(config, &e->base);
-	if (r == 0 && config_path && !(e->config_path = strdup(config_path)))
+	if (r == 0 && config_path && !e->config_path)
 		r = -ENOMEM;
 	if (r == 0)
 		r = start(e, e->base);

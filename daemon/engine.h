@@ -45,7 +45,10 @@ void engine_stop(struct engine *engine);
  */
 int engine_reload(struct engine *engine, struct config_error *reterr_error);
 
-/* Mode override: UNSET drops it. Stored, and in force at return. 0, STORE_E_* or -errno. */
+/*
+ * Mode override: UNSET drops it. Stored, and in force at return; on host filesystems enforce only
+ * where engine_hosts_refused() says nothing. 0, STORE_E_* or -errno.
+ */
 int engine_set_mode(struct engine *engine, const struct mode_override *override);
 
 /* Grants. Stored, and in force at return. 0, STORE_E_* or -errno. */
@@ -75,6 +78,12 @@ void engine_settle(struct engine *engine, unsigned int timeout_ms);
 struct recorder *engine_recorder(struct engine *engine);
 /* What is known of a container that is mounted now, by its key. 0, -ENOENT or -ENOMEM. */
 int engine_container(struct engine *engine, const char *key, struct container_info *ret_container);
+
+/* Of guard.paths, as a new reference: all, and those that are to be enforced and are not. */
+json_t *engine_hosts_json(struct engine *engine);
+json_t *engine_hosts_refused(struct engine *engine);
+/* Why enforcement is switched off, and how to end that; NULL when it is not. The caller frees. */
+char *engine_disabled(struct engine *engine);
 
 /* The answer to `status`: a new reference, or NULL when memory is short. */
 json_t *engine_status(struct engine *engine);

@@ -3,6 +3,7 @@
 
 #include "daemon/creations.h"
 #include "daemon/engine.h"
+#include "daemon/engine_hosts.h"
 #include "daemon/guard.h"
 #include "daemon/held.h"
 #include "daemon/mounts_watch.h"
@@ -36,6 +37,8 @@ struct engine {
 	struct guard *guard;
 	struct held *held;
 	struct volumes *volumes; /* NULL: not guarded */
+	struct engine_hosts *hosts;
+	char *disabled; /* why enforcement is switched off; NULL: it is not. Under lock */
 	struct hash_cache *cache;
 	struct image_indexer *indexer;
 	struct pool *pool;

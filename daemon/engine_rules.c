@@ -4,6 +4,7 @@
  * that the change is in force for the next exec.
  */
 #include "base/cleanup.h"
+#include "daemon/disabled.h"
 #include "daemon/engine_internal.h"
 #include "daemon/engine_rules.h"
 #include "daemon/log.h"
@@ -76,6 +77,8 @@ static int publish(struct engine *e, struct shared_config *shared, const struct 
 	if (r == 0)
 		r = ruling_new(shared, mode, list.items, list.n, baselines, &ruling);
 	if (r == 0)
+		engine_hosts_keep(e, baselines);
+	if (r == 0)
 		rulings_set(e->rulings, ruling, change == CHANGE_WIDENS ? NULL : forget, e);
 	return r;
 }
@@ -123,6 +126,8 @@ static void load_override(
 	_cleanup_free_ char *mode = NULL, *until = NULL, *configured = NULL;
 
 	*ret_override = (struct mode_override){0};
+	if (e->disabled)
+		return;
 	if (store_setting_get(e->store, SETTING_MODE, &mode) != 0 ||
 	        store_setting_get(e->store, SETTING_UNTIL, &until) != 0 ||
 	        store_setting_get(e->store, SETTING_CONFIG, &configured) != 0)
@@ -223,6 +228,33 @@ int engine_baselines(struct engine *e)
 	return r;
 }
 
+void engine_look_disabled(struct engine *e, struct config *config)
+{
+	char *reason = disabled_reason(e->config_path), *before;
+
+	if (reason) {
+		disabled_apply(config);
+		log_error("ENFORCEMENT IS SWITCHED OFF, everything is only reported: %s", reason);
+	}
+	pthread_mutex_lock(&e->lock);
+	before = e->disabled;
+	e->disabled = reason;
+	pthread_mutex_unlock(&e->lock);
+	if (before && !reason)
+		log_notice("enforcement is no longer switched off");
+	free(before);
+}
+
+char *engine_disabled(struct engine *e)
+{
+	char *reason;
+
+	pthread_mutex_lock(&e->lock);
+	reason = e->disabled ? strdup(e->disabled) : NULL;
+	pthread_mutex_unlock(&e->lock);
+	return reason;
+}
+
 int engine_rules_load(struct engine *e, struct shared_config *shared)
 {
 	struct mode_override mode;
@@ -262,12 +294,15 @@ int engine_set_mode(struct engine *e, const struct mode_override *override)
 	struct ruling *ruling = rulings_get(e->rulings);
 	int r;
 
+	engine_hosts_before(e);
 	pthread_mutex_lock(&e->lock);
 	r = save_override(e, ruling_config(ruling), override);
 	if (r == 0)
 		r = republish(e, override, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	ruling_unref(ruling);
+	if (r == 0)
+		engine_hosts_after(e, NULL);
 	if (r == 0)
 		judge_served(e);
 	return r;
@@ -307,10 +342,15 @@ int engine_reload(struct engine *e, struct config_error *reterr_error)
 	struct config *config = NULL;
 	int r = config_load(e->config_path, &config, reterr_error);
 
-	if (r == 0)
+	if (r == 0) {
+		engine_look_disabled(e, config);
 		r = shared_config_new(config, &shared);
+	}
+	engine_hosts_before(e);
 	if (r == 0)
 		r = engine_rules_load(e, shared);
+	if (r == 0)
+		engine_hosts_after(e, shared_config_get(shared));
 	if (r == 0)
 		r = sinks_reload(e->sinks, shared_config_get(shared));
 	if (r == 0)

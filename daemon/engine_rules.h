@@ -8,5 +8,7 @@
  * are now: with those from before, if any, when they cannot be read. 0, STORE_E_* or -errno.
  */
 int engine_rules_load(struct engine *engine, struct shared_config *shared);
+/* Whether enforcement is switched off (disabled.h); then @config is made one that reports. */
+void engine_look_disabled(struct engine *engine, struct config *config);
 /* recorder_context.learned */
 void engine_rules_learned(void *userdata);

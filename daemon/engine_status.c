@@ -149,6 +149,7 @@ static json_t *baselines_json(const struct engine *e, const struct ruling *rulin
 json_t *engine_status(struct engine *e)
 {
 	json_t *status = json_object(), *guarded = json_array(), *containers = json_array();
+	_cleanup_free_ char *disabled = engine_disabled(e);
 	struct ruling *ruling = rulings_get(e->rulings);
 
 	guard_each(e->guard, add_guarded, guarded);
@@ -161,6 +162,8 @@ json_t *engine_status(struct engine *e)
 	add_mode(status, ruling);
 	json_object_set_new(status, "marks", json_string(mark_kind_name(guard_kind(e->guard))));
 	json_object_set_new(status, "config", text(e->config_path));
+	json_object_set_new(status, "guard", json_pack("{s:o}", "paths", engine_hosts_json(e)));
+	json_object_set_new(status, "disabled", text(disabled));
 	json_object_set_new(status, "guarded", guarded);
 	json_object_set_new(status, "containers", containers);
 	add_counters(status, e);

@@ -68,12 +68,47 @@ static bool request_answer(
 	return true;
 }
 
+/* On btrfs it has an anonymous device number, like a container's. */
+static bool is_own_root(dev_t root_dev)
+{
+	struct stat st;
+
+	return stat("/", &st) == 0 && st.st_dev == root_dev;
+}
+
+/*
+ * By the file and the task alone: the pool may be at work on the rest of the request. A root that
+ * nobody knows is a container's.
+ */
+static void decide_fault(const struct probe_context *probe, int fd, pid_t pid,
+        const struct ruling *ruling, struct policy_decision *ret_decision)
+{
+	_cleanup_(hostfs_unrefp) struct hostfs *host = NULL;
+	int64_t now_ns = clock_realtime_ns();
+	struct file_look look = {0};
+	struct overlay *asking;
+	dev_t root_dev;
+	bool known;
+
+	ruling_decide_fault(ruling, now_ns, ret_decision);
+	if (file_look(fd, &look) < 0)
+		return;
+	host = hostfs_find(probe->hosts, (dev_t)look.identity.dev);
+	if (!host)
+		return;
+	asking = mounts_root_known(probe->mounts, pid, &root_dev, &known);
+	if (!asking && (known || is_own_root(root_dev)))
+		hostfs_decide_fault(host, ruling, now_ns, ret_decision);
+	overlay_unref(probe->overlays, asking);
+}
+
 void exec_request_answer_fault(struct exec_request *request, enum fault fault)
 {
 	struct policy_decision decision;
 
 	faults_count(exec_context(request)->faults, fault);
-	ruling_decide_fault(request->ruling, clock_realtime_ns(), &decision);
+	decide_fault(&exec_context(request)->probe, request->fd, request->pid, request->ruling,
+	        &decision);
 	(void)request_answer(request, &decision, fault);
 }
 
@@ -94,6 +129,21 @@ static void take_container(struct exec_request *request)
 		request->facts.has_container = true;
 }
 
+/* Without memory for its UUID no baseline vouches. */
+static void take_host(struct exec_request *request)
+{
+	const struct hostfs *host = request->probe.host;
+	struct exec_facts *f = &request->facts;
+
+	if (!host)
+		return;
+	f->guard_mode = hostfs_mode(host, request->ruling, f->time_ns);
+	f->filesystem = *host->uuid ? strdup(host->uuid) : NULL;
+	/* In another mount namespace the path is that one's. */
+	if (!f->host_path && f->path && !task_in_other_mnt_ns(request->pid))
+		f->host_path = strdup(f->path);
+}
+
 static void take_probe(struct exec_request *request)
 {
 	struct exec_facts *f = &request->facts;
@@ -106,6 +156,7 @@ static void take_probe(struct exec_request *request)
 	f->identity = p->identity;
 	f->path = TAKE_PTR(p->path);
 	f->host_path = TAKE_PTR(p->host_path);
+	take_host(request);
 	take_container(request);
 }
 
@@ -300,6 +351,8 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 	if (request->maybe_copy)
 		input.vouches &= ~(unsigned int)VOUCH_BASELINE;
 	ruling_decide(request->ruling, &input, ret_decision);
+	if (request->probe.host)
+		hostfs_soften(request->probe.host, ret_decision);
 }
 
 /* Whether it is a copy of the image's own program is to be known before a baseline vouches. */
@@ -379,6 +432,15 @@ static bool asks_again(const struct exec_request *request)
 	                                  request->facts.form == EXEC_FORM_MEMFD);
 }
 
+/* The event's own descriptor has the lease, and its file lies where the verdict holds for all. */
+static bool may_be_held(const struct exec_request *request)
+{
+	const struct probe_result *p = &request->probe;
+
+	return request->self.leased &&
+	       (p->host ? request->facts.origin == ORIGIN_HOST : p->upper && p->overlay);
+}
+
 /* Real inodes only: what a mark on an overlay's inode would miss, a lease does not see. */
 static void remember_in_kernel(struct exec_request *request)
 {
@@ -391,10 +453,11 @@ static void remember_in_kernel(struct exec_request *request)
 	/* Another ruling may deny what this one allowed. */
 	if (now == request->ruling && request->facts.origin == ORIGIN_IMAGE && !asks_again(request))
 		fan_groups_remember(c->groups, request->fd);
-	else if (now == request->ruling && request->self.leased && request->probe.upper &&
-	         request->probe.overlay && is_by_content(&request->decision))
-		(void)held_keep(
-		        c->held, request->probe.overlay, vouched_until(request), &request->fd);
+	else if (now == request->ruling && may_be_held(request) &&
+	         is_by_content(&request->decision))
+		(void)held_keep(c->held,
+		        &(struct held_place){request->probe.overlay, request->probe.host},
+		        vouched_until(request), &request->fd);
 	rulings_release(c->rulings, now);
 }
 
@@ -456,7 +519,7 @@ void exec_request_begin(struct exec_shared *s, const struct fan_event *event, st
 
 	if (!request) {
 		faults_count(s->context->faults, FAULT_MEMORY);
-		ruling_decide_fault(ruling, clock_realtime_ns(), &decision);
+		decide_fault(&s->context->probe, event->fd, event->pid, ruling, &decision);
 		(void)fan_groups_answer(
 		        s->context->groups->verdicts, event->fd, decision.verdict != VERDICT_DENY);
 		close(event->fd);

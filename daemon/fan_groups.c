@@ -97,6 +97,11 @@ int fan_groups_mark_filesystem(const struct fan_groups *groups, const char *path
 	return r;
 }
 
+int fan_groups_mark_host(const struct fan_groups *groups, const char *path)
+{
+	return mark_both(groups, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, path);
+}
+
 int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *path)
 {
 	return mark_both(groups, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM, path);
@@ -135,6 +140,11 @@ int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path)
 	return mark_both(groups,
 	        FAN_MARK_ADD | FAN_MARK_MOUNT | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY,
 	        path);
+}
+
+int fan_groups_heed_mount(const struct fan_groups *groups, const char *path)
+{
+	return mark_both(groups, FAN_MARK_REMOVE | FAN_MARK_MOUNT | FAN_MARK_IGNORE, path);
 }
 
 void fan_groups_remember(const struct fan_groups *groups, int fd)

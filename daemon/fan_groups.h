@@ -36,6 +36,8 @@ void fan_groups_close(struct fan_groups *groups);
 
 /* Marks the filesystem of @path in both groups. 0 or -errno. */
 int fan_groups_mark_filesystem(const struct fan_groups *groups, const char *path);
+/* The same without births, which the host has too many of. */
+int fan_groups_mark_host(const struct fan_groups *groups, const char *path);
 int fan_groups_unmark_filesystem(const struct fan_groups *groups, const char *path);
 /* Asks about execs of an overlay, beside whatever else is marked; and no more. */
 int fan_groups_mark_execs(const struct fan_groups *groups, const char *path);
@@ -45,6 +47,8 @@ int fan_groups_watch_mounts(const struct fan_groups *groups, int ns_fd);
 /* Silences one mount: execs and closes through it raise nothing [6.0]. Before any mark of its
  * filesystem, so that no host exec is ever asked about. 0 or -errno. */
 int fan_groups_ignore_mount(const struct fan_groups *groups, const char *path);
+/* Takes that back; -ENOENT when it was not silenced. */
+int fan_groups_heed_mount(const struct fan_groups *groups, const char *path);
 /*
  * Lets the kernel remember that the inode of @fd may be executed: no event for it until it is
  * written, evicted, or forgotten. Only for inodes that no container can write (lower layers), or

@@ -1,7 +1,8 @@
 /*
- * The order matters: the host's mounts of a filesystem are ignored before the filesystem is marked,
- * so that no host exec ever waits for us. An overlay is marked after it was registered, so that
- * its events always find it.
+ * The order matters: guarded host filesystems are known before layers are looked at, so that they
+ * are not silenced; of all others the host's mounts of a filesystem are ignored before the
+ * filesystem is marked, so that no host exec ever waits for us. An overlay is marked after it was
+ * registered, so that its events always find it.
  */
 #include "daemon/guard.h"
 
@@ -72,7 +73,9 @@ static bool is_on_overlay(struct dev_set *within, struct libmnt_fs *fs)
 	return inside;
 }
 
-int guard_silence_host(const struct fan_groups *groups, dev_t dev)
+/* Calls @fn for each of our mounts of @dev, until one returns less than 0. */
+static int each_mount(const struct fan_groups *groups, dev_t dev,
+        int (*fn)(const struct fan_groups *groups, const char *path))
 {
 	_cleanup_(dev_set_done) struct dev_set within = {0};
 	_cleanup_(unref_tablep) struct libmnt_table *mounts =
@@ -90,9 +93,38 @@ int guard_silence_host(const struct fan_groups *groups, dev_t dev)
 			continue;
 		if (stat(mnt_fs_get_target(fs), &st) < 0 || st.st_dev != dev)
 			continue; /* hidden below another mount: nobody reaches it by path */
-		r = fan_groups_ignore_mount(groups, mnt_fs_get_target(fs));
+		r = fn(groups, mnt_fs_get_target(fs));
 	}
 	return r;
+}
+
+int guard_silence_host(const struct fan_groups *groups, struct hostfs_table *hosts, dev_t dev)
+{
+	return hostfs_is_guarded(hosts, dev) ? 0 : each_mount(groups, dev, fan_groups_ignore_mount);
+}
+
+static int heed_mount(const struct fan_groups *groups, const char *path)
+{
+	(void)fan_groups_heed_mount(groups, path); /* it may never have been silenced */
+	return 0;
+}
+
+/* A filesystem that was silenced before it became a guarded one is heard again. */
+static int mark_host(const struct hostfs *fs, const char *path, bool fresh, void *userdata)
+{
+	struct guard *g = userdata;
+	int r = fan_groups_mark_host(g->context.groups, path);
+
+	if (r == 0 && fresh)
+		r = each_mount(g->context.groups, fs->dev, heed_mount);
+	if (r < 0)
+		faults_count(g->context.faults, FAULT_MARK);
+	return r;
+}
+
+bool guard_hosts(struct guard *g)
+{
+	return hostfs_look(g->context.hosts, mark_host, g);
 }
 
 static int mark_backing(struct guard *g, struct backing *backing)
@@ -102,7 +134,7 @@ static int mark_backing(struct guard *g, struct backing *backing)
 
 	if (backing->marked)
 		return 0;
-	r = guard_silence_host(g->context.groups, backing->dev);
+	r = guard_silence_host(g->context.groups, g->context.hosts, backing->dev);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", backing->mount_fd);

@@ -1,13 +1,15 @@
 /*
- * Which filesystems carry marks. In mode backing: the filesystems that hold the layers, with the
- * host's own mounts of them silenced first. In mode overlay: each overlay. auto: backing where the
- * kernel reports execs there (6.5), overlay for whatever has a layer elsewhere.
+ * Which filesystems carry marks. Those of guard.paths, with all of their mounts. In mode backing:
+ * the filesystems that hold the layers, with the host's own mounts of them silenced first. In mode
+ * overlay: each overlay. auto: backing where the kernel reports execs there (6.5), overlay for
+ * whatever has a layer elsewhere.
  */
 #pragma once
 
 #include "config/config.h"
 #include "daemon/fan_groups.h"
 #include "daemon/faults.h"
+#include "daemon/hostfs.h"
 #include "daemon/kernel.h"
 #include "daemon/mounts.h"
 
@@ -19,6 +21,7 @@ struct guard_context {
 	const struct kernel_features *kernel;
 	struct backing_table *backings;
 	struct overlays *overlays;
+	struct hostfs_table *hosts;
 	struct faults *faults;
 };
 
@@ -40,8 +43,17 @@ void guard_overlay(struct guard *guard, struct overlay *overlay, const char *mou
 /* @overlay is the root of @pid, and what is mounted there is guarded: its birth mark goes. */
 void guard_born(struct guard *guard, struct overlay *overlay, pid_t pid);
 
-/* Silences our own mounts of the filesystem @dev, before it is marked. 0 or -errno. */
-int guard_silence_host(const struct fan_groups *groups, dev_t dev);
+/*
+ * Silences our own mounts of the filesystem @dev, before it is marked, unless it is guarded for the
+ * host. 0 or -errno.
+ */
+int guard_silence_host(const struct fan_groups *groups, struct hostfs_table *hosts, dev_t dev);
+
+/*
+ * Marks the filesystems of guard.paths, those that were mounted anew once more. True when one has
+ * come or gone.
+ */
+bool guard_hosts(struct guard *guard);
 
 /* Calls @fn for each marked filesystem. */
 void guard_each(struct guard *guard,

@@ -29,11 +29,16 @@
 	                      "Soundness" */
 #define EXPIRE_EARLY   (1 * NS_PER_SEC) /* the mark goes before what it stands for expires */
 #define SIGNALS_A_READ 64u
+#define LOOKS_A_KEEP   16u
 
-/* What one container holds. */
+enum kind { KIND_CONTAINERS = 0, KIND_HOST, _KIND_MAX };
+
+/* What one container, or the host on one filesystem, holds. */
 struct owner {
-	struct overlay *overlay;     /* a reference; the key */
-	struct entry *first, **tail; /* oldest first */
+	const void *key;         /* the overlay's address, or the filesystem's */
+	struct held_place place; /* a reference */
+	enum kind kind;
+	struct held_file *first, **tail; /* oldest first */
 	size_t count;
 	UT_hash_handle hh;
 };
@@ -42,13 +47,13 @@ struct inode_key {
 	uint64_t dev, ino;
 };
 
-struct entry {
+struct held_file {
 	int fd;
 	struct inode_key key;
-	struct owner *owner;        /* NULL once the mark is gone */
-	int64_t until_ns;           /* CLOCK_REALTIME; 0 for ever */
-	int64_t release_ns;         /* CLOCK_MONOTONIC, once the mark is gone */
-	struct entry *next, **link; /* of the owner, or of those that drain */
+	struct owner *owner;            /* NULL once the mark is gone */
+	int64_t until_ns;               /* CLOCK_REALTIME; 0 for ever */
+	int64_t release_ns;             /* CLOCK_MONOTONIC, once the mark is gone */
+	struct held_file *next, **link; /* of the owner, or of those that drain */
 	UT_hash_handle by_fd, by_inode;
 };
 
@@ -60,8 +65,9 @@ struct held {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct owner *owners;
-	struct entry *by_fd, *by_inode; /* with a mark */
-	struct entry *draining, **draining_tail;
+	size_t counts[_KIND_MAX];
+	struct held_file *by_fd, *by_inode; /* with a mark */
+	struct held_file *draining, **draining_tail;
 };
 
 static int open_signals(void)
@@ -99,7 +105,7 @@ int held_new(const struct held_context *context, struct held **ret_held)
 /*
  * Entries. All with the lock held.
  */
-static void list_remove(struct entry *entry, struct entry ***tail)
+static void list_remove(struct held_file *entry, struct held_file ***tail)
 {
 	*entry->link = entry->next;
 	if (entry->next)
@@ -108,7 +114,7 @@ static void list_remove(struct entry *entry, struct entry ***tail)
 		*tail = entry->link;
 }
 
-static void list_append(struct entry *entry, struct entry ***tail)
+static void list_append(struct held_file *entry, struct held_file ***tail)
 {
 	entry->next = NULL;
 	entry->link = *tail;
@@ -116,19 +122,35 @@ static void list_append(struct entry *entry, struct entry ***tail)
 	*tail = &entry->next;
 }
 
-static struct owner *owner_get(struct held *h, struct overlay *overlay)
+static bool is_gone(const struct held_place *place)
 {
+	return place->host ? place->host->retired : place->overlay->retired;
+}
+
+static enum kind kind_of(const struct held_place *place)
+{
+	return place->host ? KIND_HOST : KIND_CONTAINERS;
+}
+
+static struct owner *owner_get(struct held *h, const struct held_place *place)
+{
+	const void *key = place->host ? (const void *)place->host : place->overlay;
 	struct owner *owner = NULL;
 
-	HASH_FIND_PTR(h->owners, &overlay, owner);
+	HASH_FIND_PTR(h->owners, &key, owner);
 	if (owner)
 		return owner;
 	owner = calloc(1, sizeof(*owner));
 	if (!owner)
 		return NULL;
-	owner->overlay = overlay_ref(overlay);
+	owner->key = key;
+	owner->kind = kind_of(place);
+	if (place->host)
+		owner->place.host = hostfs_ref(place->host);
+	else
+		owner->place.overlay = overlay_ref(place->overlay);
 	owner->tail = &owner->first;
-	HASH_ADD_PTR(h->owners, overlay, owner);
+	HASH_ADD_PTR(h->owners, key, owner);
 	return owner;
 }
 
@@ -137,12 +159,13 @@ static void owner_put(struct held *h, struct owner *owner)
 	if (owner->count > 0)
 		return;
 	HASH_DEL(h->owners, owner);
-	overlay_unref(h->context.overlays, owner->overlay);
+	overlay_unref(h->context.overlays, owner->place.overlay);
+	hostfs_unref(owner->place.host);
 	free(owner);
 }
 
 /* The mark is gone, or goes now; the lease stays for those whom it let pass. */
-static void let_go(struct held *h, struct entry *entry, bool unmark)
+static void let_go(struct held *h, struct held_file *entry, bool unmark)
 {
 	struct owner *owner = entry->owner;
 
@@ -154,6 +177,7 @@ static void let_go(struct held *h, struct entry *entry, bool unmark)
 	HASH_DELETE(by_inode, h->by_inode, entry);
 	list_remove(entry, &owner->tail);
 	owner->count--;
+	h->counts[owner->kind]--;
 	owner_put(h, owner);
 	entry->owner = NULL;
 	entry->release_ns = clock_monotonic_ns() + DRAIN_NS;
@@ -162,7 +186,7 @@ static void let_go(struct held *h, struct entry *entry, bool unmark)
 
 static void let_all_go(struct held *h, bool unmark)
 {
-	struct entry *entry, *next;
+	struct held_file *entry, *next;
 
 	HASH_ITER(by_fd, h->by_fd, entry, next)
 	let_go(h, entry, unmark);
@@ -172,7 +196,7 @@ static void let_all_go(struct held *h, bool unmark)
 static int64_t release(struct held *h, int64_t now_ns)
 {
 	while (h->draining && h->draining->release_ns <= now_ns) {
-		struct entry *entry = h->draining;
+		struct held_file *entry = h->draining;
 
 		list_remove(entry, &h->draining_tail);
 		close(entry->fd); /* ends the lease: the writer goes on */
@@ -181,19 +205,22 @@ static int64_t release(struct held *h, int64_t now_ns)
 	return h->draining ? h->draining->release_ns : INT64_MAX;
 }
 
-static bool still_leased(const struct entry *entry)
+static bool still_leased(const struct held_file *entry)
 {
 	return fcntl(entry->fd, F_GETLEASE) == F_RDLCK;
 }
 
-static void make_room(struct held *h)
+/* The kind that holds more gives one up; of two that hold the same, the one that asks. */
+static void make_room(struct held *h, enum kind asking)
 {
+	enum kind other = asking == KIND_HOST ? KIND_CONTAINERS : KIND_HOST;
+	enum kind giving = h->counts[other] > h->counts[asking] ? other : asking;
 	struct owner *most = NULL;
 
 	if (HASH_CNT(by_fd, h->by_fd) < h->context.max)
 		return;
 	for (struct owner *owner = h->owners; owner; owner = owner->hh.next)
-		if (!most || owner->count > most->count)
+		if (owner->kind == giving && (!most || owner->count > most->count))
 			most = owner;
 	if (most)
 		let_go(h, most->first, true);
@@ -211,7 +238,7 @@ static void arm(const struct held *h, int64_t at_ns)
 static void expire(struct held *h)
 {
 	int64_t now_ns = clock_realtime_ns(), next_ns = INT64_MAX;
-	struct entry *entry, *next;
+	struct held_file *entry, *next;
 
 	HASH_ITER(by_fd, h->by_fd, entry, next)
 	{
@@ -232,9 +259,9 @@ static void wake(const struct held *h)
 	(void)!write(h->wake, &one, sizeof(one));
 }
 
-static struct entry *entry_new(int fd, int64_t until_ns)
+static struct held_file *entry_new(int fd, int64_t until_ns)
 {
-	struct entry *entry = calloc(1, sizeof(*entry));
+	struct held_file *entry = calloc(1, sizeof(*entry));
 	struct file_look look = {0};
 
 	if (!entry || file_look(fd, &look) < 0 || look.links == 0) {
@@ -247,20 +274,46 @@ static struct entry *entry_new(int fd, int64_t until_ns)
 	return entry;
 }
 
-static bool keep_locked(struct held *h, struct overlay *overlay, struct entry *entry)
+static bool is_unlinked(const struct held_file *entry)
 {
-	struct entry *before = NULL;
+	struct file_look look = {0};
+
+	return file_look(entry->fd, &look) == 0 && look.links == 0;
+}
+
+/*
+ * Upgrades replace programs, and a descriptor keeps the old ones on the disk: with each new one a
+ * few of the oldest are looked at. Those that still have a name go to the end of the line.
+ */
+static void look_at_oldest(struct held *h, struct owner *owner, const struct held_file *fresh)
+{
+	for (size_t n = owner->count < LOOKS_A_KEEP ? owner->count : LOOKS_A_KEEP; n > 0; n--) {
+		struct held_file *entry = owner->first;
+
+		if (entry != fresh && is_unlinked(entry)) {
+			let_go(h, entry, true);
+			continue;
+		}
+		list_remove(entry, &owner->tail);
+		list_append(entry, &owner->tail);
+	}
+}
+
+static bool keep_locked(struct held *h, const struct held_place *place, struct held_file *entry)
+{
+	struct held_file *before = NULL;
 	struct owner *owner;
 
 	HASH_FIND(by_inode, h->by_inode, &entry->key, sizeof(entry->key), before);
 	if (before)
 		let_go(h, before, true);
-	make_room(h);
-	owner = owner_get(h, overlay);
+	make_room(h, kind_of(place));
+	owner = owner_get(h, place);
 	if (!owner)
 		return false;
 	entry->owner = owner;
 	owner->count++;
+	h->counts[owner->kind]++;
 	list_append(entry, &owner->tail);
 	HASH_ADD(by_fd, h->by_fd, fd, sizeof(entry->fd), entry);
 	HASH_ADD(by_inode, h->by_inode, key, sizeof(entry->key), entry);
@@ -270,22 +323,24 @@ static bool keep_locked(struct held *h, struct overlay *overlay, struct entry *e
 		let_go(h, entry, true);
 	else if (entry->until_ns != 0)
 		expire(h);
+	else if (owner->kind == KIND_HOST)
+		look_at_oldest(h, owner, entry);
 	return true;
 }
 
-bool held_keep(struct held *h, struct overlay *overlay, int64_t until_ns, int *fd)
+bool held_keep(struct held *h, const struct held_place *place, int64_t until_ns, int *fd)
 {
-	struct entry *entry;
+	struct held_file *entry;
 	bool kept;
 
-	if (h->context.max == 0 || overlay->retired ||
+	if (h->context.max == 0 || is_gone(place) ||
 	        (until_ns != 0 && until_ns - EXPIRE_EARLY <= clock_realtime_ns()))
 		return false;
 	entry = entry_new(*fd, until_ns);
 	if (!entry)
 		return false;
 	pthread_mutex_lock(&h->lock);
-	kept = keep_locked(h, overlay, entry);
+	kept = keep_locked(h, place, entry);
 	if (h->draining)
 		wake(h);
 	pthread_mutex_unlock(&h->lock);
@@ -306,20 +361,13 @@ void held_forget(struct held *h)
 	pthread_mutex_unlock(&h->lock);
 }
 
-static bool is_unlinked(const struct entry *entry)
-{
-	struct file_look look = {0};
-
-	return file_look(entry->fd, &look) == 0 && look.links == 0;
-}
-
 void held_sweep(struct held *h)
 {
-	struct entry *entry, *next;
+	struct held_file *entry, *next;
 
 	pthread_mutex_lock(&h->lock);
 	HASH_ITER(by_fd, h->by_fd, entry, next)
-	if (entry->owner->overlay->retired || is_unlinked(entry))
+	if (is_gone(&entry->owner->place) || is_unlinked(entry))
 		let_go(h, entry, true);
 	wake(h);
 	pthread_mutex_unlock(&h->lock);
@@ -340,7 +388,7 @@ size_t held_count(struct held *h)
  */
 static void check(struct held *h, int fd)
 {
-	struct entry *entry = NULL;
+	struct held_file *entry = NULL;
 
 	HASH_FIND(by_fd, h->by_fd, &fd, sizeof(fd), entry);
 	if (entry && !still_leased(entry))
@@ -350,7 +398,7 @@ static void check(struct held *h, int fd)
 /* The kernel's queue of signals was full: any lease may be meant. */
 static void check_all(struct held *h)
 {
-	struct entry *entry, *next;
+	struct held_file *entry, *next;
 
 	HASH_ITER(by_fd, h->by_fd, entry, next)
 	if (!still_leased(entry))

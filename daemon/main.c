@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -103,9 +104,6 @@ static void warn_unserved(const struct config *config)
 {
 	if (config->guard_libraries)
 		log_warning("guard.libraries: not in force in this release");
-	if (config->n_paths > 0)
-		log_warning("guard.paths: not in force in this release; host filesystems are not "
-		            "guarded");
 	if (config->ima || config->n_writers > 0 || config->threshold != 1)
 		log_warning(
 		        "trust: allowlists, security.ima and trusted writers are not in force in "
@@ -153,6 +151,16 @@ static void raise_limits(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/*
+ * The kernel would execute a program to take our core dump (core_pattern), from a filesystem that
+ * we guard, and wait for it, and it for us: with us every exec of the host.
+ */
+static void leave_no_core(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warning("core dumps cannot be switched off: %s", strerror(errno));
 }
 
 /* The refuser first: its process must not inherit the groups that the daemon answers. */
@@ -338,5 +346,7 @@ int main(int argc, char **argv)
 		return r;
 	}
 	raise_limits();
+	if (config->n_paths > 0)
+		leave_no_core();
 	return serve(options.config, config);
 }

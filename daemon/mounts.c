@@ -394,6 +394,7 @@ static int scan_own(struct mounts *m)
 	struct sight sight = {.mounter = MOUNTER_HOST};
 	int r = scan_view(m, &sight);
 
+	m->context.looked(m->context.userdata);
 	sight_done(&sight);
 	return r;
 }

@@ -37,7 +37,8 @@ struct mounts_context {
 	mounts_found_fn found;
 	/* @overlay is the root of @pid, and what is mounted there is guarded. On any thread. */
 	void (*born)(struct overlay *overlay, pid_t pid, void *userdata);
-	void (*swept)(void *userdata); /* overlays were forgotten */
+	void (*swept)(void *userdata);  /* overlays were forgotten */
+	void (*looked)(void *userdata); /* at our own namespace */
 	void *userdata;
 };
 

@@ -31,6 +31,7 @@ void probe_result_done(struct probe_context *c, struct probe_result *result)
 	cleanup_closep(&result->real_fd);
 	cleanup_closep(&result->lower_fd);
 	overlay_unref(c->overlays, result->overlay);
+	hostfs_unref(result->host);
 	free(result->path);
 	free(result->host_path);
 	*result = (struct probe_result){.real_fd = -1, .lower_fd = -1};
@@ -147,7 +148,8 @@ static bool is_host_task(pid_t pid)
  * A file in no layer of the asking container, on a filesystem that holds layers. The host's own
  * programs reach us only from private mount namespaces (many systemd services have one); a
  * container's are told by its root, its pid namespace, which it cannot leave, or its cgroup, which
- * the host gave it.
+ * the host gave it. On a guarded host filesystem whatever is in no known container is the host's:
+ * what runs in a chroot, in a system container, or in namespaces of its own.
  */
 static void classify_outside(struct probe_context *c, pid_t pid, struct probe_result *result)
 {
@@ -155,6 +157,13 @@ static void classify_outside(struct probe_context *c, pid_t pid, struct probe_re
 
 	if (!result->overlay)
 		result->overlay = pidns_overlay_of(mounts_pidns(c->mounts), pid);
+	if (!result->overlay)
+		result->host = hostfs_find(c->hosts, (dev_t)result->identity.dev);
+	if (result->host) {
+		result->origin = ORIGIN_HOST;
+		result->other_image = false;
+		return;
+	}
 	if (!result->overlay && task_cgroup(pid, &claimed) == CGROUP_HOST) {
 		result->origin = ORIGIN_UNGUARDED;
 		return;
@@ -383,11 +392,17 @@ static int probe_backing(struct probe_context *c, const struct backing *backing,
 	dev_t root_dev;
 	int r;
 
+	bool outside;
+
 	asking = mounts_root_of(c->mounts, pid, &root_dev);
+	outside = !asking;
 	r = classify_real(c, backing, fd, pid, asking, result);
 	result->settled = true;
-	if (r < 0)
+	if (r < 0) {
 		result->origin = ORIGIN_UNKNOWN;
+		if (outside)
+			result->host = hostfs_find(c->hosts, backing->dev);
+	}
 	return 0;
 }
 
@@ -424,7 +439,8 @@ static int probe_backing_quick(struct probe_context *c, const struct backing *ba
 	if (hit.role == LAYER_LOWER) {
 		result->origin = ORIGIN_IMAGE;
 		bind_layer(c, backing, fd, result);
-	} else if (hit.role == LAYER_NONE && !asking && is_host_task(pid))
+	} else if (hit.role == LAYER_NONE && !asking && is_host_task(pid) &&
+	           !hostfs_is_guarded(c->hosts, backing->dev))
 		result->origin = ORIGIN_UNGUARDED;
 	else
 		return 0;
@@ -496,8 +512,12 @@ int probe_full(struct probe_context *c, int fd, pid_t pid, struct probe_result *
 	if (is_overlay(fd))
 		return probe_overlay(c, fd, pid, true, ret_result);
 	backing = backing_find(c->backings, (dev_t)ret_result->identity.dev);
-	return backing ? probe_backing(c, backing, fd, pid, ret_result)
-	               : probe_volume(c, fd, pid, ret_result);
+	r = backing ? probe_backing(c, backing, fd, pid, ret_result)
+	            : probe_volume(c, fd, pid, ret_result);
+	/* A mark for the host asks about the containers on its filesystem, too. */
+	if (!ret_result->host && !c->config->guard_containers)
+		ret_result->origin = ORIGIN_UNGUARDED;
+	return r;
 }
 
 static int created_in_overlay(struct probe_context *c, int fd, struct probe_result *result)
@@ -522,16 +542,26 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 	return 0;
 }
 
+static int created_on_host(struct probe_context *c, int fd, struct probe_result *result)
+{
+	result->host = hostfs_find(c->hosts, (dev_t)result->identity.dev);
+	if (!result->host)
+		return -ENOENT;
+	result->origin = ORIGIN_HOST;
+	result->path = probe_event_path(fd);
+	return result->path ? 0 : -ENOENT;
+}
+
 static int created_in_volume(
         struct probe_context *c, int fd, pid_t pid, struct probe_result *result)
 {
 	dev_t root_dev;
 	bool known;
 
-	if (!c->config->guard_volumes)
-		return -ENOENT;
 	result->overlay = mounts_root_known(c->mounts, pid, &root_dev, &known);
 	if (!result->overlay)
+		return created_on_host(c, fd, result);
+	if (!c->config->guard_volumes)
 		return -ENOENT;
 	result->origin = ORIGIN_VOLUME;
 	result->path = probe_path_in(result->overlay, fd);

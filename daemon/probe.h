@@ -8,6 +8,7 @@
 #include "core/facts.h"
 #include "daemon/backing.h"
 #include "daemon/faults.h"
+#include "daemon/hostfs.h"
 #include "daemon/mounts.h"
 #include "daemon/overlays.h"
 #include "daemon/runtime_init.h"
@@ -19,6 +20,7 @@ struct probe_context {
 	struct mounts *mounts;
 	struct runtime_init *inits;
 	const struct volumes *volumes; /* NULL: not guarded */
+	struct hostfs_table *hosts;
 	struct faults *faults;
 };
 
@@ -42,6 +44,7 @@ struct probe_result {
 	uint64_t loader;         /* inode number of the layer's dynamic loader; 0 unknown */
 	uint64_t mount_id;       /* of the event's descriptor; 0 unknown */
 	struct overlay *overlay; /* the container's; a reference or NULL */
+	struct hostfs *host;     /* the guarded host filesystem, of nobody's container; likewise */
 	char *path;              /* in the container; NULL when unknown */
 	char *host_path;         /* canonical; NULL when unknown */
 };

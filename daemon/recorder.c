@@ -258,7 +258,8 @@ static int64_t store_event_of(struct recorder *r, const struct record *record, c
 static void learn(struct recorder *r, const struct record *record)
 {
 	const struct exec_facts *f = &record->facts;
-	const char *scope = f->has_container ? ruling_scope(&f->container) : "";
+	char buffer[RULING_SCOPE_SIZE];
+	const char *scope = ruling_scope(f, buffer);
 	struct grant grant = {
 	        .kind = GRANT_LEARNED,
 	        .digest = f->digest,
@@ -267,7 +268,8 @@ static void learn(struct recorder *r, const struct record *record)
 	        .created_ns = f->time_ns,
 	};
 
-	if (!record->decision.learn || !f->has_digest)
+	/* Without a scope it would vouch everywhere. */
+	if (!record->decision.learn || !f->has_digest || !scope)
 		return;
 	r->learned |= stored(r, store_grant_add(r->store, &grant), "learned digest");
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,28 +203,42 @@ bool ruling_denylist_empty(const struct ruling *ruling)
 	return ruling->denylist_empty;
 }
 
-const char *ruling_scope(const struct container_info *container)
+const char *ruling_scope(const struct exec_facts *facts, char buffer[RULING_SCOPE_SIZE])
 {
-	return container->image && *container->image ? container->image : container->key;
+	const struct container_info *c = &facts->container;
+
+	if (facts->has_container)
+		return c->image && *c->image ? c->image : c->key;
+	if (facts->origin != ORIGIN_HOST || !facts->filesystem)
+		return NULL;
+	snprintf(buffer, RULING_SCOPE_SIZE, RULING_HOST_SCOPE "%s", facts->filesystem);
+	return buffer;
 }
 
-static bool in_scope(const struct vouching *v, const struct container_info *container)
+/* An image may be called "fs" and have a UUID as its tag: it is not the host. */
+static bool is_host_scope(const char *scope)
 {
-	const char *scope = container ? ruling_scope(container) : NULL;
+	return !strncmp(scope, RULING_HOST_SCOPE, strlen(RULING_HOST_SCOPE));
+}
+
+static bool in_scope(const struct vouching *v, const struct exec_facts *facts)
+{
+	char buffer[RULING_SCOPE_SIZE];
+	const char *scope = ruling_scope(facts, buffer);
 
 	if (!*v->scope)
 		return true;
-	if (!scope)
+	if (!scope || is_host_scope(v->scope) != !facts->has_container)
 		return false;
-	return !strcmp(v->scope, scope) || image_ref_matches(v->scope, scope);
+	return !strcmp(v->scope, scope) ||
+	       (facts->has_container && image_ref_matches(v->scope, scope));
 }
 
-static bool is_in_force(
-        const struct vouching *v, const struct container_info *container, int64_t now_ns)
+static bool is_in_force(const struct vouching *v, const struct exec_facts *facts, int64_t now_ns)
 {
 	if (v->expires_ns != 0 && now_ns >= v->expires_ns)
 		return false;
-	return v->kind == GRANT_DENIED || in_scope(v, container);
+	return v->kind == GRANT_DENIED || in_scope(v, facts);
 }
 
 static const struct vouching *grants_of(const struct ruling *ruling, const struct exec_facts *facts)
@@ -269,11 +284,10 @@ unsigned int ruling_vouches(
 	        [GRANT_LEARNED] = VOUCH_LEARNED,
 	        [GRANT_DENIED] = VOUCH_DENYLISTED,
 	};
-	const struct container_info *container = facts->has_container ? &facts->container : NULL;
 	unsigned int vouches = VOUCH_NONE;
 
 	for (const struct vouching *v = grants_of(ruling, facts); v; v = v->next)
-		if (is_in_force(v, container, now_ns))
+		if (is_in_force(v, facts, now_ns))
 			vouches |= bits[v->kind];
 	if (facts->has_digest)
 		vouches |= by_baseline(ruling->baselines, facts);
@@ -283,11 +297,10 @@ unsigned int ruling_vouches(
 int64_t ruling_vouches_until(
         const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
 {
-	const struct container_info *container = facts->has_container ? &facts->container : NULL;
 	int64_t until_ns = 0;
 
 	for (const struct vouching *v = grants_of(ruling, facts); v; v = v->next)
-		if (v->expires_ns != 0 && is_in_force(v, container, now_ns) &&
+		if (v->expires_ns != 0 && is_in_force(v, facts, now_ns) &&
 		        (until_ns == 0 || v->expires_ns < until_ns))
 			until_ns = v->expires_ns;
 	return until_ns;

@@ -55,8 +55,14 @@ unsigned int ruling_vouches(
 int64_t ruling_vouches_until(
         const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
 
-/* The scope under which something learned in @container is granted: its image, else its key. */
-const char *ruling_scope(const struct container_info *container);
+/*
+ * The scope under which something learned is granted: the container's image, else its key; on a
+ * guarded host filesystem RULING_HOST_SCOPE and its UUID, written into @buffer. NULL: there is
+ * none, and nothing can be learned.
+ */
+#define RULING_HOST_SCOPE "fs:"
+#define RULING_SCOPE_SIZE 80u /* bytes with the NUL; a UUID has 63 at most (lib/snapshot) */
+const char *ruling_scope(const struct exec_facts *facts, char buffer[RULING_SCOPE_SIZE]);
 
 /* Decides by this ruling. The rule in @ret_decision is borrowed from it. */
 void ruling_decide(const struct ruling *ruling, const struct policy_input *input,

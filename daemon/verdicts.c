@@ -27,6 +27,7 @@ struct verdicts {
 	bool reading, timing;
 	pthread_t reader, timer;
 	_Atomic uint64_t events;
+	pid_t self;
 };
 
 int verdicts_new(const struct verdicts_context *context, struct verdicts **ret_verdicts)
@@ -37,6 +38,7 @@ int verdicts_new(const struct verdicts_context *context, struct verdicts **ret_v
 	if (!v)
 		return -ENOMEM;
 	v->context = *context;
+	v->self = getpid();
 	v->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = v->wake < 0 ? -errno : exec_shared_init(&v->shared, &v->context);
 	if (r < 0) {
@@ -108,6 +110,12 @@ static void handle(struct verdicts *v, const struct fan_event *event)
 	if (event->mask & FAN_Q_OVERFLOW)
 		return;
 	atomic_fetch_add(&v->events, 1);
+	/* Of our own: it must not wait for us. */
+	if (event->fd >= 0 && event->pid == v->self) {
+		(void)fan_groups_answer(v->context.groups->verdicts, event->fd, true);
+		close(event->fd);
+		return;
+	}
 	if (event->fd < 0) {
 		faults_count(v->context.faults, FAULT_EVENT_FD);
 		return;

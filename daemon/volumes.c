@@ -214,7 +214,7 @@ static int mark(struct volumes *v, const struct volume_sighting *s, enum volume_
 	if (fd < 0)
 		return fd;
 	if (kind == VOLUME_PLAIN && dev_set_has(&v->host, s->dev))
-		r = guard_silence_host(v->context.groups, s->dev);
+		r = guard_silence_host(v->context.groups, v->context.hosts, s->dev);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

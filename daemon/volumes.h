@@ -10,6 +10,7 @@
 #include "daemon/backing.h"
 #include "daemon/fan_groups.h"
 #include "daemon/faults.h"
+#include "daemon/hostfs.h"
 #include "daemon/refuser.h"
 #include "daemon/task.h"
 #include "daemon/views.h"
@@ -33,6 +34,7 @@ struct volumes;
 struct volumes_context {
 	const struct fan_groups *groups;
 	struct backing_table *backings;
+	struct hostfs_table *hosts; /* never silenced */
 	struct faults *faults;
 	const struct refuser *refuser;
 	/* The verdict on everything of a FUSE mount, as @via sees it. Must not call back. */

@@ -238,6 +238,7 @@ static int say_failure(const json_t *answer)
 	        {"unknown_request", EX_UNAVAILABLE}, /* an older daemon */
 	        {"too_large", EX_DATAERR},
 	        {"invalid_config", EX_CONFIG},
+	        {"disabled", EX_CONFIG},
 	        {"denied", EX_NOPERM},
 	        {"unavailable", EX_UNAVAILABLE},
 	};

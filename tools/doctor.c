@@ -17,17 +17,23 @@
 static void add_switches(struct doctor *d)
 {
 	static const struct advice off = {LEVEL_WEAK, {1, 2, 3, 5, 6, 7}, "nothing is denied",
-	        "remove it, then systemctl restart execwardd"};
+	        "remove it, then execward reload, or systemctl start execwardd"};
 	_cleanup_free_ char *cmdline = NULL;
-	const char *at;
+	bool listed = false;
+	char *word, *rest;
 
 	if (host_read_line(&d->host, "/proc/cmdline", &cmdline) < 0)
 		cmdline = NULL;
-	at = cmdline ? strstr(cmdline, "execward.off") : NULL;
-	if (at && (at == cmdline || at[-1] == ' '))
+	for (word = cmdline ? strtok_r(cmdline, " \t", &rest) : NULL; word;
+	        word = strtok_r(NULL, " \t", &rest))
+		listed = listed || !strcmp(word, "execward.off");
+	if (listed)
 		findings_add(&d->findings, "execward.off", "on the kernel's command line", &off);
 	if (host_has(&d->host, "/etc/execward/disabled"))
 		findings_add(&d->findings, "/etc/execward/disabled", "exists", &off);
+	/* With a configuration elsewhere only the daemon knows where the file would be. */
+	else if (!listed && raw_of(d->status, "disabled"))
+		findings_add(&d->findings, "disabled", raw_of(d->status, "disabled"), &off);
 }
 
 static void add_faults(struct doctor *d)
@@ -147,6 +153,7 @@ int verb_doctor(const struct tool *tool, const struct call *call)
 	        {"kernel", doctor_kernel},
 	        {"settings", doctor_settings},
 	        {"mounts", doctor_mounts},
+	        {"host", doctor_paths},
 	        {"runtimes", doctor_runtimes},
 	        {"limits", doctor_limits},
 	};

@@ -1,6 +1,7 @@
 /* execward mode: shows it, or puts an operator's over the configuration's. */
 #include "core/types.h"
 #include "tools/client.h"
+#include "tools/guard_paths.h"
 #include "tools/print.h"
 #include "tools/since.h"
 
@@ -66,6 +67,9 @@ int verb_mode(const struct tool *tool, const struct call *call)
 		print_json(answer);
 	else
 		print_mode(tool, answer);
+	/* Of the mode that was asked for, or is asked about, some of it is not in force. */
+	if (guard_paths_complain(json_object_get(answer, "not_enforced")) > 0)
+		r = 1;
 	json_decref(answer);
-	return 0;
+	return r;
 }

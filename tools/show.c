@@ -36,6 +36,7 @@ static const struct row where[] = {
         {"k8s.ns.name", "namespace"},
         {"k8s.pod.name", "pod"},
         {"execward.host_path", "on the host"},
+        {"execward.filesystem", "filesystem"},
         {NULL, NULL},
 };
 static const struct row who[] = {

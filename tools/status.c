@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "tools/client.h"
+#include "tools/guard_paths.h"
 #include "tools/table.h"
 #include "tools/wait_ready.h"
 
@@ -77,6 +78,13 @@ static void print_head(const struct tool *tool, const json_t *status)
 		printf(", until %s", until);
 	}
 	putchar('\n');
+	if (raw_of(status, "disabled")) {
+		_cleanup_free_ char *why = text_of(status, "disabled");
+
+		printf("%-12s", "");
+		print_word(tool, COLOUR_BAD, "ENFORCEMENT IS SWITCHED OFF");
+		printf(": %s\n", why);
+	}
 	print_line("marks", marks);
 	print_line("config", config);
 }
@@ -193,6 +201,7 @@ static void print_status(const struct tool *tool, const json_t *status)
 {
 	print_head(tool, status);
 	print_guarded(tool, status);
+	guard_paths_print(tool, json_object_get(json_object_get(status, "guard"), "paths"));
 	print_containers(tool, status);
 	print_baselines(tool, status);
 	print_counters(status);

@@ -232,6 +232,7 @@ static void add_own(json_t *o, const struct alert_input *in)
 	set_known(o, "execward.size", f->identity.size <= INT64_MAX, (int64_t)f->identity.size);
 	set_text(o, "execward.copy_of", f->copy_of);
 	set_text(o, "execward.host_path", f->host_path);
+	set_text(o, "execward.filesystem", f->filesystem);
 	set(o, "execward.dropped_by", dropped_by(in->drop));
 	set(o, "execward.baseline", json_null());
 	set_text(o, "execward.event_id", in->event_id);

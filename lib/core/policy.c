@@ -64,14 +64,15 @@ static enum mode known_mode(enum mode mode)
 	return mode == MODE_REPORT || mode == MODE_LEARN ? mode : MODE_ENFORCE;
 }
 
-/* The mode of the first rule that sets one, else the global one. */
+/* The mode of the first rule that sets one, else that of the guarded path, else the global one. */
 static enum mode effective_mode(
         const struct policy_settings *policy, const struct policy_input *input)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
 		if (policy->rules[i].mode != MODE_UNSET && rule_applies(&policy->rules[i], input))
 			return known_mode(policy->rules[i].mode);
-	return known_mode(policy->mode);
+	return known_mode(
+	        input->facts->guard_mode != MODE_UNSET ? input->facts->guard_mode : policy->mode);
 }
 
 static enum action effective_copies(

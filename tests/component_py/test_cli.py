@@ -445,6 +445,32 @@ def test_grants(daemon):
 
 # --- mode, reload, report, selftest -------------------------------------------------------
 
+def test_a_mode_that_is_not_in_force_everywhere(daemon):
+    unknown = {"path": "/bin/x\x1b[2J", "why": "unit y", "sha256": SHA, "fault": None}
+    row = {"path": "/srv", "why": "1 of 2", "unknown": [unknown], "unknown_total": 3}
+    daemon.answers["mode"] = {"ok": True, "mode": "enforce", "source": "operator", "until_ns": 0,
+                              "fallback": "report", "not_enforced": [row]}
+    result = daemon.tool("mode", "enforce")
+    assert result.returncode == 1 and result.stdout == b"enforce, by an operator\n"
+    assert b"/srv is NOT enforced" in result.stderr and SHA.encode() in result.stderr
+    assert b"\x1b" not in result.stderr and b"unit y" in result.stderr and b"2 more" in result.stderr
+    assert json.loads(daemon.tool("mode", "--json").stdout)["not_enforced"] == [row]
+
+
+def test_a_mode_that_is_switched_off(daemon):
+    daemon.answers["mode"] = fail("disabled", "enforcement is switched off: x exists")
+    result = daemon.tool("mode", "enforce")
+    assert result.returncode == 78 and b"x exists" in result.stderr
+
+
+def test_status_says_what_the_host_guards(daemon):
+    row = {"path": "/srv", "filesystem": "2f3c", "mode": "report", "wanted": "enforce", "enforced": False,
+           "baseline": True, "why": "1 of 2 are not known", "unknown": []}
+    daemon.answers["status"] = status(guard={"paths": [row]}, disabled="x exists")
+    out = daemon.tool("status").stdout
+    assert b"SWITCHED OFF: x exists" in out and b"1 of 2 are not known" in out and b"2f3c" in out
+
+
 def test_mode(daemon):
     out = daemon.tool("mode", "learn", "--for", "24h").stdout.decode()
     assert out.startswith("learn, by an operator, until 2026-11-24 ") and out.endswith(", then report\n")

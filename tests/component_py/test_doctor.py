@@ -535,3 +535,53 @@ def test_a_daemon_whose_proc_is_not_here(host):
     for check in ("descriptors", "oom_score_adj", "unit"):
         found = host.find(check)
         assert found["level"] == NOTE and found["state"] == "cannot be read"
+
+
+# --- host filesystems -----------------------------------------------------------------------------
+
+PATH = {"path": "/srv", "filesystem": "2f3c-9a04", "fs": "ext4", "mode": "enforce", "wanted": "enforce",
+        "enforced": True, "baseline": True, "why": None, "checked": 42, "unknown_total": 0, "unknown": []}
+
+
+def guarded(host, **changes):
+    host.answer(guard={"paths": [PATH | changes]})
+    return {f["check"]: f for f in host.findings() if f["section"] == "host"}
+
+
+def test_a_guarded_path_that_is_enforced(host):
+    found = guarded(host)
+    assert {f["level"] for f in found.values()} == {OK}
+    assert set(found) == {"/srv filesystem", "/srv baseline", "/srv preflight"}
+    assert "2f3c-9a04" in found["/srv filesystem"]["state"] and "42" in found["/srv preflight"]["state"]
+
+
+def test_a_guarded_path_that_is_refused(host):
+    found = guarded(host, mode="report", enforced=False, why="7 of 42 " + HOSTILE, unknown_total=7)
+    assert found["/srv preflight"]["level"] == WEAK and "7 of 42" in found["/srv preflight"]["state"]
+    found = guarded(host, mode="report", enforced=False, why="none", baseline=False)
+    assert found["/srv baseline"]["level"] == NOTE
+    assert "execward snapshot create --host /srv" in found["/srv baseline"]["fix"]
+
+
+def test_a_guarded_path_that_is_only_reported(host):
+    found = guarded(host, mode="report", wanted="report", enforced=False, filesystem=None, baseline=False)
+    assert {f["level"] for f in found.values()} == {NOTE}
+
+
+def test_a_guarded_path_that_is_not_there(host):
+    found = guarded(host, mode="unguarded", wanted=None, filesystem=None, enforced=False, baseline=False,
+                    why="No such file or directory")
+    assert [f["level"] for f in found.values()] == [WEAK]
+    assert "No such file" in found["/srv filesystem"]["state"]
+
+
+@pytest.mark.parametrize("value", [None, {}, {"paths": None}, {"paths": [1, {}, {"path": 3}]}, []])
+def test_a_guard_that_makes_no_sense(host, value):
+    host.answer(guard=value)
+    host.run()
+    assert b"Sanitizer" not in host.run("--json").stderr
+
+
+def test_a_daemon_that_is_switched_off_says_so(host):
+    host.answer(disabled="/x/disabled exists; remove it")
+    assert host.find("disabled")["level"] == WEAK

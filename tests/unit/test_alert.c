@@ -153,6 +153,7 @@ static struct scenario host(void)
 	s.facts.upper = false;
 	s.facts.path = text("/srv/data/tool");
 	s.facts.host_path = text("/srv/data/tool");
+	s.facts.filesystem = text("2f3c9a04-5d1e-4c7b-9f0a-8f6b1f0c2d3e");
 	s.facts.copy_of = NULL;
 	s.facts.has_container = false;
 	s.facts.container = (struct container_info){0};
