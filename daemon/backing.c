@@ -311,6 +311,7 @@ int file_look(int fd, struct file_look *ret_look)
 	                },
 	        .mode = sx.stx_mode,
 	        .links = sx.stx_nlink,
+	        .uid = sx.stx_uid,
 	        .mount_id = sx.stx_mask & STATX_MNT_ID_UNIQUE ? sx.stx_mnt_id : 0,
 	};
 	return 0;

@@ -81,6 +81,7 @@ struct file_look {
 	struct file_identity identity;
 	mode_t mode;
 	uint32_t links;
+	uint32_t uid;      /* of the owner */
 	uint64_t mount_id; /* unique, never reused; 0 where the kernel has none (before 6.8) */
 };
 

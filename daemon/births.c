@@ -29,6 +29,7 @@ struct birth {
 struct births {
 	int group, wake;
 	const struct volumes *volumes;
+	struct trusted *trusted;
 	atomic_bool stopping;
 	bool started;
 	pthread_t thread;
@@ -36,7 +37,8 @@ struct births {
 	struct birth entries[BIRTHS_MAX]; /* by pid modulo: a newer one takes the place */
 };
 
-int births_new(int group, const struct volumes *volumes, struct births **ret_births)
+int births_new(int group, const struct volumes *volumes, struct trusted *trusted,
+        struct births **ret_births)
 {
 	struct births *b = calloc(1, sizeof(*b));
 
@@ -44,6 +46,7 @@ int births_new(int group, const struct volumes *volumes, struct births **ret_bir
 		return -ENOMEM;
 	b->group = group;
 	b->volumes = volumes;
+	b->trusted = trusted;
 	pthread_mutex_init(&b->lock, NULL);
 	b->wake = eventfd(0, EFD_CLOEXEC);
 	if (b->wake < 0) {
@@ -146,6 +149,10 @@ static void read_all(struct births *b)
 		if (n <= 0)
 			return;
 		while (fan_groups_next(&cursor, &left, &event)) {
+			struct trusted_process ignored;
+
+			if (trusted_watching(b->trusted))
+				trusted_look(b->trusted, event.pid, event.pidfd, &ignored);
 			remember(b, event.pid, event.pidfd);
 			cleanup_closep(&event.pidfd);
 		}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/facts.h"
+#include "daemon/trusted.h"
 #include "daemon/volumes.h"
 
 #include <sys/types.h>
@@ -17,9 +18,11 @@ struct births;
 
 /*
  * @group: FAN_CREATE events by file handle (fan_groups.h), or -1 where there are none. @volumes
- * tells whether memory of tasks may be read; NULL: it may. 0 or -errno.
+ * tells whether memory of tasks may be read; NULL: it may. @trusted is told who creates; NULL:
+ * nobody asks. 0 or -errno.
  */
-int births_new(int group, const struct volumes *volumes, struct births **ret_births);
+int births_new(int group, const struct volumes *volumes, struct trusted *trusted,
+        struct births **ret_births);
 int births_start(struct births *births);
 void births_stop(struct births *births);
 void births_free(struct births *births);

@@ -3,8 +3,9 @@
  * three microseconds to ask, who the writer is a few dozen, and the writer may be gone first: so
  * files that cannot be executed are sorted out, then the writer is read, then everything else.
  *
- * A wait for the watcher (creations_drain) is a number: the thread notes the number asked for,
- * reads until the group is empty, and publishes it.
+ * A wait for the watcher (creations_drain) is a number: the thread notes the number asked for and
+ * how many events are queued, reads that many, and publishes it. Not until the queue is empty:
+ * somebody who never stops writing would keep everybody waiting.
  */
 #include "daemon/creations.h"
 
@@ -15,14 +16,17 @@
 #include "daemon/threads.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#define DROP_TRIES_MAX 4u /* looks at a drop that is still changing */
+#define DROP_TRIES_MAX   4u    /* looks at a drop that is still changing */
+#define DRAIN_TIMEOUT_MS 1000u /* of a digest that a trusted writer is to vouch for */
 
 struct creations {
 	struct creations_context context;
@@ -44,6 +48,9 @@ struct drop_job {
 	struct hashing hashing;
 	struct file_identity identity;
 	unsigned int tries;
+	/* Of a file that only trusted writers have written; NULL: of another. */
+	char *scope, *path;
+	enum snapshot_scope scope_kind;
 };
 
 int creations_new(const struct creations_context *context, struct creations **ret_creations)
@@ -90,6 +97,8 @@ static void drop_job_free(struct drop_job *job)
 {
 	hashing_done(&job->hashing);
 	cleanup_closep(&job->fd); /* ends the lease, too */
+	free(job->scope);
+	free(job->path);
 	free(job);
 }
 
@@ -128,6 +137,22 @@ static bool retry(struct drop_job *job)
 	return true;
 }
 
+/* Under the lease. What was closed before it was taken is in the watcher's queue by now. */
+static void confirm(const struct drop_job *job, const struct digest *digest)
+{
+	const struct trusted_claim claim = {
+	        .identity = job->identity,
+	        .digest = *digest,
+	        .scope = {.kind = job->scope_kind, .value = job->scope},
+	        .path = job->path,
+	};
+	struct creations *c = job->creations;
+
+	if (job->scope && creations_drain(c, DRAIN_TIMEOUT_MS) &&
+	        hashing_still_leased(&job->hashing))
+		(void)trusted_confirm(c->context.trusted, &claim);
+}
+
 static enum pool_step drop_step(struct pool_job *pool_job)
 {
 	struct drop_job *job = (struct drop_job *)pool_job;
@@ -142,6 +167,7 @@ static enum pool_step drop_step(struct pool_job *pool_job)
 	case HASH_AGAIN:
 		return POOL_AGAIN;
 	case HASH_DONE:
+		confirm(job, &digest);
 		report_digest(job, &digest, false);
 		break;
 	case HASH_MUTABLE:
@@ -157,39 +183,51 @@ static enum pool_step drop_step(struct pool_job *pool_job)
 	return POOL_DONE;
 }
 
-/* @fd is taken. */
-static void submit_digest(struct creations *c, int fd, const struct file_identity *identity)
+/* What a trusted writer has closed: the digest is made for the scope of @record's file. */
+static void set_scope(struct drop_job *job, const struct exec_facts *facts)
+{
+	struct trusted_scope scope = trusted_scope_of(facts);
+
+	if (scope.kind == SCOPE_NONE)
+		return;
+	job->scope_kind = scope.kind;
+	job->scope = strdup(scope.value);
+	job->path = facts->path ? strdup(facts->path) : NULL;
+}
+
+/* @fd is taken. NULL when there is nothing to be hashed now. */
+static struct drop_job *digest_job(
+        struct creations *c, int fd, const struct exec_facts *facts, bool trusted)
 {
 	struct drop_job *job;
 
-	if (identity->size > CREATION_HASH_MAX || !(job = calloc(1, sizeof(*job)))) {
+	if (facts->identity.size > CREATION_HASH_MAX || !(job = calloc(1, sizeof(*job)))) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	job->job = (struct pool_job){.step = drop_step, .priority = POOL_DROP};
 	job->creations = c;
 	job->fd = fd;
-	job->identity = *identity;
-	hashing_init(&job->hashing, c->context.cache, fd, identity, true);
-	/* A full pool costs nothing: the digest is made when the file runs. */
-	if (!pool_submit(c->context.pool, &job->job))
-		drop_job_free(job);
+	job->identity = facts->identity;
+	if (trusted)
+		set_scope(job, facts);
+	hashing_init(&job->hashing, c->context.cache, fd, &job->identity, true);
+	return job;
 }
 
 /*
  * Events.
  */
-static bool may_execute(int fd, enum exec_kind *ret_kind)
+static bool may_execute(int fd, const struct stat *st, enum exec_kind *ret_kind)
 {
 	uint8_t head[4];
-	struct stat st;
 	ssize_t n;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+	if (st->st_size == 0)
 		return false;
 	n = pread(fd, head, sizeof(head), 0);
 	*ret_kind = n > 0 ? exec_kind_of(head, (size_t)n) : EXEC_KIND_OTHER;
-	return *ret_kind != EXEC_KIND_OTHER || (st.st_mode & 0111);
+	return *ret_kind != EXEC_KIND_OTHER || (st->st_mode & 0111);
 }
 
 static void take_facts(struct creations *c, struct record *record, struct probe_result *probe)
@@ -206,28 +244,84 @@ static void take_facts(struct creations *c, struct record *record, struct probe_
 	                                             &f->container) == 0;
 }
 
-static void handle(struct creations *c, struct fan_event *event)
+/* What lies in no container may lie on a guarded host filesystem. */
+static void take_filesystem(struct creations *c, struct exec_facts *facts)
+{
+	struct trusted_host host = {0};
+
+	if (facts->has_container || !trusted_watching(c->context.trusted) ||
+	        !trusted_host_of(c->context.trusted, facts->identity.dev, &host))
+		return;
+	facts->origin = ORIGIN_HOST;
+	facts->filesystem = strdup(host.uuid);
+}
+
+/* A close, as it is handled. */
+struct closing {
+	struct fan_event *event;
+	struct stat st;
+	struct trusted_process writer; /* where there are trusted ones */
+	enum exec_kind kind;
+};
+
+static int real_fd_of(const struct closing *closing, const struct probe_result *probe)
+{
+	return probe->real_fd >= 0 ? probe->real_fd : closing->event->fd;
+}
+
+/* What cannot be executed yet may be what somebody keeps open, or mapped, until it can. */
+static void note_other(struct creations *c, const struct closing *closing)
 {
 	struct probe_context context = c->context.probe;
 	struct probe_result probe;
-	struct file_identity identity;
-	struct record *record;
-	enum exec_kind kind;
-	int fd;
 
-	if (!may_execute(event->fd, &kind))
+	if (closing->writer.kind == TRUSTED_WRITER)
 		return;
-	record = record_new(RECORD_DROP);
+	(void)probe_created(&context, closing->event->fd, closing->event->pid, &probe);
+	trusted_distrust(c->context.trusted, &probe.identity);
+	probe_result_done(&context, &probe);
+}
+
+static bool note_program(
+        struct creations *c, const struct closing *closing, const struct probe_result *probe)
+{
+	const struct trusted_close file = {
+	        .identity = probe->identity,
+	        .owner = closing->st.st_uid,
+	        .fd = real_fd_of(closing, probe),
+	        .overlay = probe->upper ? probe->overlay : NULL,
+	};
+
+	return trusted_watching(c->context.trusted) &&
+	       trusted_closed(c->context.trusted, &closing->writer, &file);
+}
+
+static void read_writer(struct creations *c, const struct fan_event *event, struct record *record)
+{
+	record->writer_gone =
+	        task_read_writer(event->pid, event->pidfd, volumes_memory(c->context.probe.volumes),
+	                &record->writer) < 0 &&
+	        births_find(c->context.births, event->pid, &record->writer) < 0;
+}
+
+static void handle_program(struct creations *c, const struct closing *closing)
+{
+	struct probe_context context = c->context.probe;
+	const struct fan_event *event = closing->event;
+	struct record *record = record_new(RECORD_DROP);
+	struct probe_result probe;
+	struct drop_job *job;
+	bool trusted;
+	int r, fd;
+
 	if (!record) {
 		faults_count(c->context.faults, FAULT_MEMORY);
 		return;
 	}
-	record->writer_gone = task_read_writer(event->pid, event->pidfd,
-	                              volumes_memory(context.volumes), &record->writer) < 0;
-	if (record->writer_gone)
-		record->writer_gone =
-		        births_find(c->context.births, event->pid, &record->writer) < 0;
-	if (probe_created(&context, event->fd, event->pid, &probe) < 0) {
+	read_writer(c, event, record);
+	r = probe_created(&context, event->fd, event->pid, &probe);
+	trusted = note_program(c, closing, &probe);
+	if (r < 0) {
 		probe_result_done(&context, &probe);
 		record_free(record);
 		return;
@@ -237,21 +331,51 @@ static void handle(struct creations *c, struct fan_event *event)
 		record->writer = (struct process_info){.pid = event->pid, .uid = -1};
 		faults_count(c->context.faults, FAULT_WRITER_GONE);
 	}
-	record->facts.kind = kind;
-	identity = probe.identity;
-	fd = probe.real_fd >= 0 ? TAKE_FD(probe.real_fd) : TAKE_FD(event->fd);
+	record->facts.kind = closing->kind;
+	fd = probe.real_fd >= 0 ? TAKE_FD(probe.real_fd) : TAKE_FD(closing->event->fd);
 	take_facts(c, record, &probe);
+	take_filesystem(c, &record->facts);
 	probe_result_done(&context, &probe);
+	job = digest_job(c, fd, &record->facts, trusted);
 	(void)recorder_push(c->context.recorder, record);
-	submit_digest(c, fd, &identity);
+	/* A full pool costs nothing: the digest is made when the file runs. */
+	if (job && !pool_submit(c->context.pool, &job->job))
+		drop_job_free(job);
 }
 
-static void read_all(struct creations *c)
+static void handle(struct creations *c, struct fan_event *event)
+{
+	struct closing closing = {.event = event};
+	bool program, watching = trusted_watching(c->context.trusted);
+
+	if (fstat(event->fd, &closing.st) < 0 || !S_ISREG(closing.st.st_mode))
+		return;
+	program = may_execute(event->fd, &closing.st, &closing.kind);
+	if (watching)
+		trusted_look(c->context.trusted, event->pid, event->pidfd, &closing.writer);
+	if (program)
+		handle_program(c, &closing);
+	else if (watching)
+		note_other(c, &closing);
+}
+
+/* Each counts with its fixed part in FIONREAD, whatever follows that: fanotify(7). */
+static unsigned int queued(const struct creations *c)
+{
+	int bytes = 0;
+
+	if (ioctl(c->context.group, FIONREAD, &bytes) < 0 || bytes < 0)
+		return UINT_MAX;
+	return (unsigned int)bytes / FAN_EVENT_METADATA_LEN;
+}
+
+/* At least @wanted events, where there are so many. */
+static void read_queued(struct creations *c, unsigned int wanted)
 {
 	_Alignas(struct fanotify_event_metadata) char buffer[FAN_READ_SIZE];
 	struct fan_event event;
 
-	for (;;) {
+	for (unsigned int seen = 0; seen < wanted;) {
 		ssize_t n = fan_groups_read(c->context.group, buffer);
 		const void *cursor = buffer;
 		size_t left = n > 0 ? (size_t)n : 0;
@@ -259,10 +383,13 @@ static void read_all(struct creations *c)
 		if (n <= 0)
 			return;
 		while (fan_groups_next(&cursor, &left, &event)) {
+			seen++;
 			if (event.mask & FAN_Q_OVERFLOW)
 				faults_count(c->context.faults, FAULT_QUEUE_OVERFLOW);
 			if (event.fd >= 0)
 				handle(c, &event);
+			else if (trusted_watching(c->context.trusted))
+				trusted_lost(c->context.trusted);
 			cleanup_closep(&event.fd);
 			cleanup_closep(&event.pidfd);
 		}
@@ -287,7 +414,7 @@ static void *creations_main(void *userdata)
 		pthread_mutex_lock(&c->lock);
 		requested = c->requested;
 		pthread_mutex_unlock(&c->lock);
-		read_all(c);
+		read_queued(c, queued(c));
 		pthread_mutex_lock(&c->lock);
 		c->completed = requested;
 		pthread_cond_broadcast(&c->drained);
@@ -319,6 +446,9 @@ void creations_stop(struct creations *c)
 	wake(c);
 	pthread_join(c->thread, NULL);
 	c->started = false;
+	pthread_mutex_lock(&c->lock);
+	pthread_cond_broadcast(&c->drained);
+	pthread_mutex_unlock(&c->lock);
 }
 
 bool creations_drain(struct creations *c, unsigned int timeout_ms)
@@ -332,7 +462,7 @@ bool creations_drain(struct creations *c, unsigned int timeout_ms)
 	pthread_mutex_lock(&c->lock);
 	mine = ++c->requested;
 	wake(c);
-	while (c->completed < mine && r != ETIMEDOUT)
+	while (c->completed < mine && r != ETIMEDOUT && !c->stopping)
 		r = pthread_cond_timedwait(&c->drained, &c->lock, &at);
 	drained = c->completed >= mine;
 	pthread_mutex_unlock(&c->lock);

@@ -11,6 +11,7 @@
 #include "daemon/pool.h"
 #include "daemon/probe.h"
 #include "daemon/recorder.h"
+#include "daemon/trusted.h"
 
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct creations_context {
 	struct pool *pool;
 	struct recorder *recorder;
 	struct faults *faults;
+	struct trusted *trusted;
 };
 
 int creations_new(const struct creations_context *context, struct creations **ret_creations);
@@ -35,7 +37,7 @@ void creations_free(struct creations *creations);
 
 /*
  * Waits until everything that was closed before this call has been seen, at most @timeout_ms.
- * False when it could not be waited for.
+ * False when it could not be waited for. Not for what the watcher itself calls.
  */
 bool creations_drain(struct creations *creations, unsigned int timeout_ms);
 

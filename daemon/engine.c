@@ -232,13 +232,9 @@ static int make_guard(struct engine *e, const struct config *config)
 	return guard_new(&context, &e->guard);
 }
 
-static int make_deciders(struct engine *e, const struct config *config)
+static struct probe_context probe_of(struct engine *e, const struct config *config)
 {
-	const size_t limits[_POOL_PRIORITIES] = {
-	        [POOL_VERDICT] = config->pending_max,
-	        [POOL_DROP] = DROP_JOBS_MAX,
-	};
-	struct probe_context probe = {
+	return (struct probe_context){
 	        .config = config,
 	        .backings = e->backings,
 	        .overlays = e->overlays,
@@ -248,18 +244,38 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .hosts = engine_hosts_table(e->hosts),
 	        .faults = e->faults,
 	};
+}
+
+static int make_trusted(struct engine *e, const struct config *config)
+{
+	const struct trusted_context context = {
+	        .probe = probe_of(e, config),
+	        .recorder = e->recorder,
+	};
+
+	return trusted_new(&context, &e->trusted);
+}
+
+static int make_deciders(struct engine *e, const struct config *config)
+{
+	const size_t limits[_POOL_PRIORITIES] = {
+	        [POOL_VERDICT] = config->pending_max,
+	        [POOL_DROP] = DROP_JOBS_MAX,
+	};
+	struct probe_context probe = probe_of(e, config);
 	struct creations_context creations = {
 	        .group = e->groups.creations,
 	        .probe = probe,
 	        .cache = e->cache,
 	        .recorder = e->recorder,
 	        .faults = e->faults,
+	        .trusted = e->trusted,
 	};
 	int r = pool_new(hash_threads(config), limits, &e->pool);
 
 	creations.pool = e->pool;
 	if (r == 0)
-		r = births_new(e->groups.births, e->volumes, &e->births);
+		r = births_new(e->groups.births, e->volumes, e->trusted, &e->births);
 	creations.births = e->births;
 	if (r == 0)
 		r = creations_new(&creations, &e->creations);
@@ -273,6 +289,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .pool = e->pool,
 	        .held = e->held,
 	        .creations = e->creations,
+	        .trusted = e->trusted,
 	        .recorder = e->recorder,
 	        .faults = e->faults,
 	};
@@ -323,7 +340,11 @@ static int start(struct engine *e, struct shared_config *shared)
 	if (r == 0)
 		r = make_recorder(e, config);
 	if (r == 0)
+		r = make_trusted(e, config);
+	if (r == 0)
 		r = engine_rules_load(e, shared);
+	if (r == 0)
+		r = trusted_load(e->trusted, e->store);
 	if (r == 0)
 		r = make_guard(e, config);
 	if (r == 0)
@@ -339,6 +360,7 @@ static void destroy(struct engine *e)
 	verdicts_free(e->verdicts);
 	creations_free(e->creations);
 	births_free(e->births);
+	trusted_free(e->trusted);
 	runtime_init_free(e->inits);
 	recorder_free(e->recorder);
 	guard_free(e->guard);

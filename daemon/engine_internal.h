@@ -9,6 +9,7 @@
 #include "daemon/mounts_watch.h"
 #include "daemon/refusals.h"
 #include "daemon/sinks.h"
+#include "daemon/trusted.h"
 
 #include <pthread.h>
 
@@ -44,6 +45,7 @@ struct engine {
 	struct pool *pool;
 	struct births *births;
 	struct runtime_init *inits;
+	struct trusted *trusted;
 	struct creations *creations;
 	struct verdicts *verdicts;
 	struct refusals *refusals;

@@ -265,6 +265,7 @@ int engine_rules_load(struct engine *e, struct shared_config *shared)
 	next = next_baselines(e);
 	pthread_mutex_lock(&e->lock);
 	load_override(e, shared_config_get(shared), &mode);
+	trusted_configure(e->trusted, shared_config_get(shared));
 	r = publish(e, shared, &mode, next, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	pthread_mutex_unlock(&e->loading);

@@ -25,7 +25,8 @@ struct exec_request {
 	struct exec_request *next, **link; /* in the registry, under its lock */
 
 	enum phase phase;
-	bool loader; /* a dynamic loader of the image */
+	bool loader;  /* a dynamic loader of the image */
+	bool watched; /* may be a trusted writer: not to be remembered */
 	struct probe_result probe;
 	struct exec_facts facts;
 	struct hashing self, other;
@@ -33,6 +34,8 @@ struct exec_request {
 	size_t n_candidates, candidate;
 	bool compared;   /* with the image's programs */
 	bool maybe_copy; /* not with all of them: no baseline may vouch */
+	bool drained;    /* the creation watcher has been waited for */
+	bool seen;       /* and has seen what was closed before the lease was taken */
 	enum fault fault;
 	struct policy_decision decision;
 };
@@ -52,3 +55,16 @@ void exec_registry_linger(struct exec_shared *shared, struct exec_request *reque
 /* exec_request.c */
 void exec_request_unref(struct exec_request *request);
 void exec_request_answer_fault(struct exec_request *request, enum fault fault);
+
+/* exec_trusted.c */
+void exec_drain(struct exec_request *request); /* once */
+/* Takes note of who becomes a trusted writer; the probe is done. */
+void exec_trusted_note(struct exec_request *request);
+/* VOUCH_TRUSTED_WRITER or VOUCH_NONE; and until when (CLOCK_REALTIME). */
+unsigned int exec_trusted_vouches(const struct exec_request *request);
+int64_t exec_trusted_until(const struct exec_request *request);
+/*
+ * Nobody vouches, as far as is known by now. What a trusted writer has just unpacked may not have
+ * been seen yet, or not hashed: then this digest is the one to be vouched for. True: decide again.
+ */
+bool exec_trusted_ask(struct exec_request *request);

@@ -16,9 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DRAIN_TIMEOUT_MS                                                                           \
-	1000u /* a wait for the creation watcher: it reads 20,000 events a second */
-
 /*
  * Lifetime.
  */
@@ -231,6 +228,7 @@ static enum pool_step step_probe(struct exec_request *request)
 		faults_count(c->faults, FAULT_PROBE);
 		p->origin = ORIGIN_UNKNOWN;
 	}
+	exec_trusted_note(request);
 	take_probe(request);
 	take_form(request);
 	if (policy_is_settled_without_digest(
@@ -350,6 +348,7 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 		faults_count(exec_context(request)->faults, FAULT_BASELINE);
 	if (request->maybe_copy)
 		input.vouches &= ~(unsigned int)VOUCH_BASELINE;
+	input.vouches |= exec_trusted_vouches(request);
 	ruling_decide(request->ruling, &input, ret_decision);
 	if (request->probe.host)
 		hostfs_soften(request->probe.host, ret_decision);
@@ -413,6 +412,7 @@ static bool is_by_content(const struct policy_decision *decision)
 	case REASON_BASELINE:
 	case REASON_ALLOWLISTED:
 	case REASON_SIGNED:
+	case REASON_TRUSTED_WRITER:
 		return true;
 	default:
 		return false;
@@ -421,6 +421,8 @@ static bool is_by_content(const struct policy_decision *decision)
 
 static int64_t vouched_until(const struct exec_request *request)
 {
+	if (request->decision.reason == REASON_TRUSTED_WRITER)
+		return exec_trusted_until(request);
 	return ruling_vouches_until(request->ruling, &request->facts, clock_realtime_ns());
 }
 
@@ -447,7 +449,7 @@ static void remember_in_kernel(struct exec_request *request)
 	const struct verdicts_context *c = exec_context(request);
 	struct ruling *now;
 
-	if (request->probe.by_overlay)
+	if (request->probe.by_overlay || request->watched)
 		return;
 	now = rulings_hold(c->rulings);
 	/* Another ruling may deny what this one allowed. */
@@ -470,16 +472,15 @@ static void allowed(struct exec_request *request)
 
 static enum pool_step step_decide(struct exec_request *request)
 {
-	const struct verdicts_context *c = exec_context(request);
 	struct policy_decision decision;
 
 	decide(request, &decision);
+	if (!is_quiet(&decision) && exec_trusted_ask(request))
+		decide(request, &decision);
 	if (copies_matter(request, &decision))
 		return enter(request, PHASE_COPIES);
 	if (!is_quiet(&decision)) {
-		/* What was closed before this exec began is in the watcher's queue by now. */
-		if (!creations_drain(c->creations, DRAIN_TIMEOUT_MS))
-			faults_count(c->faults, FAULT_CREATION_LATE);
+		exec_drain(request);
 		take_process(request);
 	}
 	/* The last look before the answer: somebody may have asked to write since the digest. */

@@ -6,6 +6,7 @@
  */
 #include "daemon/guard.h"
 
+#include "base/clock.h"
 #include "base/cleanup.h"
 #include "daemon/log.h"
 #include "daemon/task_root.h"
@@ -267,6 +268,13 @@ void guard_born(struct guard *g, struct overlay *overlay, pid_t pid)
 		(void)fan_groups_unmark_execs(g->context.groups, fd_path(fd, path));
 }
 
+/* Who writes what in it is seen from now on. */
+static void note_guarded(struct overlay *overlay)
+{
+	if (overlay->guarded_ns == 0)
+		overlay->guarded_ns = clock_realtime_ns();
+}
+
 void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpoint, pid_t via)
 {
 	int r;
@@ -274,6 +282,7 @@ void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpo
 	if (overlay->marked || !g->context.config->guard_containers)
 		return;
 	if (g->kind == MARK_KIND_BACKING && all_backed(overlay)) {
+		note_guarded(overlay);
 		mark_birth(g, overlay, mountpoint, via);
 		return;
 	}
@@ -286,6 +295,7 @@ void guard_overlay(struct guard *g, struct overlay *overlay, const char *mountpo
 		faults_count(g->context.faults, FAULT_MARK);
 		return;
 	}
+	note_guarded(overlay);
 	overlay->marked = g->context.config->marks != MARK_KIND_BACKING;
 }
 

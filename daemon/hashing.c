@@ -151,12 +151,8 @@ static bool unchanged(const struct hashing *h)
 	return file_identity_of(h->fd, &now, &mode) == 0 && file_identity_equal(&now, &h->identity);
 }
 
-/*
- * Whether the first store through a new mapping moves ctime (vm_operations_struct.page_mkwrite), as
- * it does not on tmpfs: there, what was mapped and changed while nobody held a lease looks as
- * before.
- */
-static bool stores_move_ctime(int fd)
+/* By vm_operations_struct.page_mkwrite, which tmpfs has not. */
+bool hashing_stores_move_ctime(int fd)
 {
 	static const long types[] = {
 	        0xef53,     /* EXT4_SUPER_MAGIC, also ext2 and ext3; linux/magic.h */
@@ -187,7 +183,7 @@ static enum hash_state begin(struct hashing *h, struct digest *ret_digest)
 	/* Only now is what stat(2) says about the content binding. */
 	if (!unchanged(h))
 		return HASH_MUTABLE;
-	h->cached = !h->lease || stores_move_ctime(h->fd);
+	h->cached = !h->lease || hashing_stores_move_ctime(h->fd);
 	if (h->cached && hash_cache_get(h->cache, &h->identity, ret_digest))
 		return HASH_DONE;
 	if (digest_stream_new(&stream) < 0)

@@ -57,4 +57,10 @@ void hashing_release(struct hashing *hashing);
 /* True while nobody has asked to write since the lease was taken. */
 bool hashing_still_leased(const struct hashing *hashing);
 
+/*
+ * Whether the filesystem moves ctime at the first store through a new mapping, as tmpfs does not:
+ * there, what was mapped and changed while nobody held a lease looks as before.
+ */
+bool hashing_stores_move_ctime(int fd);
+
 enum hash_state hashing_step(struct hashing *hashing, struct digest *ret_digest);

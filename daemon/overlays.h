@@ -70,6 +70,7 @@ struct overlay {
 	_Atomic bool born;   /* a task has it as root, whose volumes are guarded */
 	_Atomic bool birth_marked;  /* its first exec will be seen (guard.h) */
 	_Atomic bool retired;       /* unmounted, as far as the last scan could see */
+	_Atomic int64_t guarded_ns; /* CLOCK_REALTIME: writes are seen since then; 0: not yet */
 	uint64_t seen;              /* generation of the last scan that saw it */
 	struct container_info info; /* under the registry's lock: use overlay_info() */
 	_Atomic bool named;

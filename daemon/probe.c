@@ -303,7 +303,7 @@ static void find_copied_up(struct probe_result *result)
 		(void)file_identity_of(result->real_fd, &result->identity, &mode);
 }
 
-static int classify_overlay(struct probe_context *c, int fd, struct probe_result *result)
+int probe_classify_overlay(struct probe_context *c, int fd, struct probe_result *result)
 {
 	enum overlay_handle_result kind = OVERLAY_HANDLE_UNCHECKED;
 	struct overlay_handle handle;
@@ -326,7 +326,7 @@ static int classify_overlay(struct probe_context *c, int fd, struct probe_result
 	}
 }
 
-static struct overlay *overlay_of_event(struct probe_context *c, int fd, dev_t dev)
+struct overlay *probe_overlay_of(struct probe_context *c, int fd, dev_t dev)
 {
 	struct overlay *overlay = overlays_by_dev(c->overlays, dev);
 	struct statfs fs;
@@ -358,15 +358,15 @@ static int probe_overlay(
 {
 	int r;
 
-	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+	result->overlay = probe_overlay_of(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay && full && mounts_scan_task(c->mounts, pid) == 0)
-		result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+		result->overlay = probe_overlay_of(c, fd, (dev_t)result->identity.dev);
 	if (!full && (!result->overlay || !result->overlay->born))
 		return 0;
 	if (full)
 		see_birth(c, pid, result->overlay);
 	result->settled = full;
-	r = result->overlay ? classify_overlay(c, fd, result) : -ENOENT;
+	r = result->overlay ? probe_classify_overlay(c, fd, result) : -ENOENT;
 	if (r == -ENOTSUP && !full)
 		return 0; /* by path, on the pool */
 	if (r == -ENOTSUP)
@@ -448,7 +448,7 @@ static int probe_backing_quick(struct probe_context *c, const struct backing *ba
 	return hit.role == LAYER_LOWER ? set_layer_path(result, hit.prefix) : 0;
 }
 
-static int probe_begin(int fd, struct probe_result *result)
+int probe_begin(int fd, struct probe_result *result)
 {
 	struct file_look look = {0};
 	int r;
@@ -527,7 +527,7 @@ static int created_in_overlay(struct probe_context *c, int fd, struct probe_resu
 	union handle_buffer buffer;
 	int r;
 
-	result->overlay = overlay_of_event(c, fd, (dev_t)result->identity.dev);
+	result->overlay = probe_overlay_of(c, fd, (dev_t)result->identity.dev);
 	if (!result->overlay)
 		return -ENOENT;
 	result->upper = true;

@@ -63,6 +63,13 @@ int probe_quick(struct probe_context *context, int fd, pid_t pid, struct probe_r
 int probe_full(struct probe_context *context, int fd, pid_t pid, struct probe_result *ret_result);
 
 /*
+ * The executable @fd (O_PATH) of a process: IMAGE when it is an untouched file of the overlay that
+ * it lies in, with its path there. No FUSE server is asked. 0, or -ENOENT when it lies in no
+ * overlay that is known (then there is none in @ret_result), or -errno.
+ */
+int probe_writer(struct probe_context *context, int fd, struct probe_result *ret_result);
+
+/*
  * For the creation watcher: in whose upper layer @fd lies, or in whose volume, told by the writer
  * @pid. 0 with an overlay reference, identity and paths; -ENOENT when no container's.
  */

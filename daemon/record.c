@@ -18,5 +18,6 @@ void record_free(struct record *record)
 	exec_facts_done(&record->facts);
 	process_info_done(&record->writer);
 	ruling_unref(record->ruling);
+	free(record->scope_value);
 	free(record);
 }

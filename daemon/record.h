@@ -8,12 +8,14 @@
 #include "core/policy.h"
 #include "daemon/faults.h"
 #include "daemon/ruling.h"
+#include "store/baselines.h"
 
 enum record_type {
 	RECORD_UNSET = 0,
 	RECORD_EXEC,        /* a verdict to report */
 	RECORD_DROP,        /* an executable was written */
 	RECORD_DROP_DIGEST, /* the digest of a drop is known */
+	RECORD_PROVENANCE,  /* a trusted writer vouches for a digest */
 };
 
 struct record {
@@ -27,6 +29,10 @@ struct record {
 	struct process_info writer;      /* DROP */
 	bool writer_gone;                /* DROP */
 	bool mutable_file;               /* DROP_DIGEST */
+	enum snapshot_scope scope;       /* PROVENANCE, as all below */
+	char *scope_value;
+	struct digest writer_digest;
+	int64_t expires_ns;
 };
 
 struct record *record_new(enum record_type type);

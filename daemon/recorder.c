@@ -205,6 +205,24 @@ static void write_drop_digest(struct recorder *r, const struct record *record)
 		(void)stored(r, error, "digest of a drop");
 }
 
+static void write_provenance(struct recorder *r, const struct record *record)
+{
+	const struct provenance row = {
+	        .digest = record->facts.digest,
+	        .scope = record->scope,
+	        .scope_value = record->scope_value,
+	        .path = record->facts.path,
+	        .writer = record->writer.exepath,
+	        .writer_digest = record->writer_digest,
+	        .created_ns = record->facts.time_ns,
+	        .expires_ns = record->expires_ns,
+	};
+
+	/* Short of memory: it was counted, and holds until we end. */
+	if (row.scope_value && row.path && row.writer)
+		(void)stored(r, store_provenance_add(r->store, &row), "trusted writer");
+}
+
 /*
  * Events.
  */
@@ -338,6 +356,9 @@ static void write_record(struct recorder *r, const struct record *record)
 	case RECORD_DROP_DIGEST:
 		write_drop_digest(r, record);
 		break;
+	case RECORD_PROVENANCE:
+		write_provenance(r, record);
+		break;
 	default:
 		break;
 	}
@@ -361,10 +382,12 @@ static void prune(struct recorder *r, const struct config *config)
 {
 	int64_t now_ns = clock_realtime_ns();
 	int64_t keep_ns = (int64_t)config->retention_days * 24 * 3600 * NS_PER_SEC;
+	uint32_t removed;
 	int result;
 
 	if (now_ns < r->next_prune_ns)
 		return;
+	(void)stored(r, store_provenance_prune(r->store, now_ns, &removed), "retention");
 	result = store_prune(r->store, config->events_max, config->drops_max, now_ns - keep_ns);
 	r->next_prune_ns = result == 1 ? now_ns : now_ns + PRUNE_EVERY_NS;
 	if (result != 1)

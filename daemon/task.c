@@ -129,6 +129,21 @@ static int64_t read_uid(pid_t pid)
 	return effective;
 }
 
+/* proc_pid_status(5) has them in this order. */
+int task_read_credentials(pid_t pid, struct task_credentials *ret)
+{
+	_cleanup_free_ char *text = read_text(pid, "status", PROC_SMALL_MAX, NULL);
+	const char *line = text ? strstr(text, "\nPPid:") : NULL;
+	int ppid, tracer;
+	uint32_t uid;
+
+	if (!line ||
+	        sscanf(line, "\nPPid: %d TracerPid: %d Uid: %*u %u", &ppid, &tracer, &uid) != 3)
+		return -ESRCH;
+	*ret = (struct task_credentials){.uid = uid, .ppid = ppid, .tracer = tracer};
+	return 0;
+}
+
 static int64_t read_login_uid(pid_t pid)
 {
 	_cleanup_free_ char *text = read_text(pid, "loginuid", PROC_SMALL_MAX, NULL);

@@ -35,6 +35,13 @@ int task_read_waiting(pid_t pid, enum task_memory memory, struct process_info *r
 int task_read_writer(
         pid_t pid, int pidfd, enum task_memory memory, struct process_info *ret_process);
 
+struct task_credentials {
+	uint32_t uid;       /* effective */
+	pid_t ppid, tracer; /* 0: nobody traces it */
+};
+
+int task_read_credentials(pid_t pid, struct task_credentials *ret_credentials);
+
 /*
  * The arguments of the execve(2) or execveat(2) that @pid waits in, from its registers and memory
  * (TASK_MEMORY_READ only):

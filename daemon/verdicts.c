@@ -81,6 +81,10 @@ static bool settle(struct verdicts *v, const struct fan_event *event, struct rul
 
 	if (probe_quick(&v->context.probe, event->fd, event->pid, &probe) < 0)
 		probe.settled = false;
+	/* The pool takes note of who becomes a writer. */
+	if (trusted_watching(v->context.trusted) &&
+	        trusted_is_candidate(v->context.trusted, event->fd))
+		probe.settled = false;
 	facts.origin = probe.settled ? probe.origin : ORIGIN_UNKNOWN;
 	settled = policy_is_settled_without_digest(&facts, ruling_denylist_empty(ruling));
 	if (settled) {

@@ -16,6 +16,7 @@
 #include "daemon/probe.h"
 #include "daemon/recorder.h"
 #include "daemon/ruling.h"
+#include "daemon/trusted.h"
 
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct verdicts_context {
 	struct pool *pool;
 	struct held *held;
 	struct creations *creations;
+	struct trusted *trusted;
 	struct recorder *recorder;
 	struct faults *faults;
 };

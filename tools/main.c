@@ -71,6 +71,11 @@ static const char snapshot_accept[] =
         "The snapshot's digest is renewed, and the daemon told. A snapshot whose own digest does "
         "not\n"
         "hold is refused (65): it would be covered up.";
+static const char snapshot_reconcile[] =
+        "For after a package transaction: what trusted writers (trust.writers) wrote and the\n"
+        "package database accounts for becomes part of the snapshot of --host PATH, with the\n"
+        "package as its reason; what a package took away goes. Without a snapshot of the host\n"
+        "nothing is done.";
 static const char snapshot_prune[] =
         "Removes snapshots that newer ones of the same name stand for, but the newest --keep of\n"
         "each; layers that no image on record has; and what trusted writers wrote that has "
@@ -142,6 +147,8 @@ static const struct verb verbs[] = {
         {"snapshot accept", "Takes what has changed into a snapshot", "SNAPSHOT [GLOB]",
                 TAKES(REASON) | TAKES(ALL) | TAKES(THREADS), TAKES(REASON), snapshot_accept,
                 verb_snapshot_accept},
+        {"snapshot reconcile", "Takes what trusted writers wrote into a host's snapshot",
+                "[PATH...]", TAKES(HOST), 0, snapshot_reconcile, verb_snapshot_reconcile},
         {"snapshot prune", "Removes snapshots that newer ones stand for", NULL, TAKES(KEEP), 0,
                 snapshot_prune, verb_snapshot_prune},
         {"snapshot export", "Writes a snapshot as an allowlist", "SNAPSHOT",

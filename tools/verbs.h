@@ -35,6 +35,7 @@ int verb_snapshot_list(const struct tool *tool, const struct call *call);
 int verb_snapshot_show(const struct tool *tool, const struct call *call);
 int verb_snapshot_explain(const struct tool *tool, const struct call *call);
 int verb_snapshot_accept(const struct tool *tool, const struct call *call);
+int verb_snapshot_reconcile(const struct tool *tool, const struct call *call);
 int verb_snapshot_prune(const struct tool *tool, const struct call *call);
 int verb_snapshot_export(const struct tool *tool, const struct call *call);
 int verb_snapshot_import(const struct tool *tool, const struct call *call);
