@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-DEFINE_FREEP(digest_stream, digest_stream_free)
-
 int feed_init(struct feed *feed, bool with_digest)
 {
 	feed->buffer = malloc(FEED_BUFFER);

@@ -4,6 +4,7 @@
  * files does not push the one that matters out of the report.
  */
 #include "snapshot/compare.h"
+#include "snapshot/compare_rows.h"
 #include "snapshot/compare_seen.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ struct compare {
 	struct compare_options options;
 	int64_t snapshot;
 	bool before_all, digests_only;
+	struct compare_rows *rows;
 	struct compare_seen seen;
 	struct comparison found;
 	size_t room;
@@ -187,10 +189,9 @@ static bool is_comparable(const struct entry *entry, bool other_all_files)
 int compare_add(const struct entry *now, void *userdata)
 {
 	struct compare *compare = userdata;
-	struct entry before = {0};
-	int64_t row = 0;
-	int r = store_entry_find(
-	        compare->options.store, compare->snapshot, now->path, &before, &row);
+	const struct entry *before;
+	int64_t row;
+	int r = compare_rows_find(compare->rows, now->path, &before, &row);
 
 	compare->found.counts.entries++;
 	if (r == STORE_E_NOTFOUND)
@@ -199,10 +200,7 @@ int compare_add(const struct entry *now, void *userdata)
 		               : 0;
 	if (r == 0)
 		r = compare_seen_set(&compare->seen, row);
-	if (r == 0)
-		r = pair(compare, &before, now);
-	entry_done(&before);
-	return r;
+	return r == 0 ? pair(compare, before, now) : r;
 }
 
 /* Asks what is where an entry was that did not come. */
@@ -312,7 +310,8 @@ int compare_finish(struct compare *compare, struct comparison *ret_comparison)
 
 int compare_new(const struct compare_options *options, struct compare **ret_compare)
 {
-	struct compare *compare = calloc(1, sizeof(*compare));
+	_cleanup_(compare_freep) struct compare *compare = calloc(1, sizeof(*compare));
+	int r;
 
 	if (!compare)
 		return -ENOMEM;
@@ -322,14 +321,17 @@ int compare_new(const struct compare_options *options, struct compare **ret_comp
 	compare->snapshot = options->before->id;
 	compare->before_all = options->before->all_files;
 	compare->digests_only = options->digests_only || options->before->kind == SNAPSHOT_IMPORT;
-	*ret_compare = compare;
-	return 0;
+	r = compare_rows_new(options->store, compare->snapshot, &compare->rows);
+	if (r == 0)
+		*ret_compare = TAKE_PTR(compare);
+	return r;
 }
 
 void compare_free(struct compare *compare)
 {
 	if (!compare)
 		return;
+	compare_rows_free(compare->rows);
 	compare_seen_done(&compare->seen);
 	comparison_done(&compare->found);
 	free(compare);

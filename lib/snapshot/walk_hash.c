@@ -190,7 +190,7 @@ static void reset(struct job *job, const struct look *look, int fd)
 {
 	struct entry *entry = &job->entry;
 
-	if (!file_identity_equal(&entry->identity, &look->identity)) {
+	if (0) {
 		look_fill(look, entry);
 		look_handle(fd, "", entry);
 	}
@@ -221,7 +221,8 @@ static int try(struct hasher *hasher, struct job *job)
 	r = look_at(fd, "", &after);
 	if (r < 0)
 		return r;
-
+	if (!file_identity_equal(&before.identity, &after.identity))
+		return -EAGAIN;
 	entry->settled = job->local && entry->identity.ctime_ns <= now_ns - SETTLE_NS;
 	return 0;
 }

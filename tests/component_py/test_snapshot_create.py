@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pty
 import shutil
 import signal
 import sqlite3
@@ -405,6 +406,29 @@ def test_a_damaged_database(programs):
     os.chmod(programs.state + "/baseline.db", 0o600)
     result = programs.run("--rootfs", programs.tree)
     assert result.returncode == 65 and b"baseline.db" in result.stderr
+
+
+def test_progress_on_a_terminal(programs):
+    programs.write("huge")
+    os.truncate(programs.path("huge"), 1 << 40)
+    master, slave = pty.openpty()
+    with subprocess.Popen(programs.daemon.command("snapshot", "create", "--rootfs", programs.tree),
+                          stdout=subprocess.PIPE, stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        while b" left" not in seen:
+            seen += os.read(master, 4096)
+        process.send_signal(signal.SIGINT)
+        out = process.stdout.read()
+        rest = b""
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while chunk := os.read(master, 4096):
+                rest += chunk
+    os.close(master)
+    assert process.returncode == 74 and not out
+    assert b" of 1.1 TB, " in seen and b"B/s" in seen
+    lines = (seen + rest).split(b"\r\x1b[K")
+    assert lines[0] == b"" and lines[-1].startswith(b"execward: ")  # the bar was cleared before it
 
 
 # --- the daemon ------------------------------------------------------------------------------------
