@@ -17,6 +17,10 @@ struct option_row {
 	const char *help;
 };
 
+/* For short: -k. */
+static const char letters[_OPTION_MAX] = {
+        [OPTION_HELP] = 'h', [OPTION_OUT] = 'o', [OPTION_KEY] = 'k'};
+
 static const struct option_row options[_OPTION_MAX] = {
         [OPTION_CONFIG] = {"config", "FILE", "the daemon's configuration, which names its socket"},
         [OPTION_JSON] = {"json", NULL, "JSON on stdout"},
@@ -55,6 +59,19 @@ static const struct option_row options[_OPTION_MAX] = {
         [OPTION_KEEP] = {"keep", "N", "older snapshots of each name to keep (1)"},
         [OPTION_ALL] = {"all", NULL, "everything that was found"},
         [OPTION_THREADS] = {"threads", "N", "threads that hash, 1 to 256 (one per core)"},
+        [OPTION_KEY] = {"key", "KEY", "a key's file, or a pkcs11: URI"},
+        [OPTION_KEYS] = {"keys", "PATH",
+                "whom to trust: a directory of keys, or one public key (trust.keys_dir)"},
+        [OPTION_PASSIN] = {"passin", "SOURCE",
+                "the passphrase or PIN: env:NAME, file:PATH, fd:N, stdin (asks on the terminal)"},
+        [OPTION_TYPE] = {"type", "TYPE", "ed25519 (default), p256, p384 or rsa3072"},
+        [OPTION_UNENCRYPTED] = {"unencrypted", NULL, "no passphrase on the private key"},
+        [OPTION_APPEND] = {"append", NULL, "add a signature to an envelope"},
+        [OPTION_CONFIRM] = {"confirm", NULL, "ask on the terminal before anything is signed"},
+        [OPTION_THRESHOLD] = {"threshold", "N",
+                "how many different keys must have signed, 1 to 32 (trust.threshold; 1 with "
+                "--keys)"},
+        [OPTION_SIGNATURE] = {"signature", "FILE", "the signature: its bytes, or base64"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
@@ -134,6 +151,16 @@ static int find_option(const struct call *call, const char *name, size_t size)
 	return -1;
 }
 
+/* The same of "-k"; -1 also for what is no letter alone. */
+static int find_letter(const struct call *call, const char *word)
+{
+	for (int i = 0; i < _OPTION_MAX; i++)
+		if (taken(call) & UINT64_C(1) << i && letters[i] && letters[i] == word[1] &&
+		        !word[2])
+			return i;
+	return -1;
+}
+
 static int unknown_option(const struct call *call, const char *word)
 {
 	_cleanup_free_ char *near = NULL;
@@ -151,8 +178,11 @@ static int unknown_option(const struct call *call, const char *word)
 /* One option at argv[*at]; moves *at past its value. */
 static int parse_option(int argc, char **argv, int *at, struct call *call)
 {
-	const char *word = argv[*at], *name = word + 2, *equals = strchr(name, '='), *value = "";
-	int i = find_option(call, name, equals ? (size_t)(equals - name) : strlen(name));
+	bool is_long = argv[*at][1] == '-';
+	const char *word = argv[*at], *name = word + (is_long ? 2 : 1);
+	const char *equals = is_long ? strchr(name, '=') : NULL, *value = "";
+	int i = is_long ? find_option(call, name, equals ? (size_t)(equals - name) : strlen(name))
+	                : find_letter(call, word);
 
 	if (i < 0)
 		return unknown_option(call, word);
@@ -279,10 +309,6 @@ int arguments_parse(
 			              : parse_verb(word, verbs, n_verbs, &call);
 		else if (!strcmp(word, "--"))
 			only_words = true;
-		else if (!strcmp(word, "-h"))
-			call.values[OPTION_HELP] = "";
-		else if (word[1] != '-')
-			r = unknown_option(&call, word);
 		else
 			r = parse_option(argc, argv, &i, &call);
 	}
@@ -296,9 +322,12 @@ int arguments_parse(
 /*
  * Help.
  */
-static void print_option(FILE *stream, const struct option_row *row)
+static void print_option(FILE *stream, int i)
 {
-	int n = fprintf(stream, "  --%s%s%s", row->name, row->value ? " " : "", row->value ?: "");
+	const struct option_row *row = &options[i];
+	char letter[] = {'-', letters[i], ',', ' ', '\0'};
+	int n = fprintf(stream, "  %s--%s%s%s", letters[i] ? letter : "", row->name,
+	        row->value ? " " : "", row->value ?: "");
 
 	fprintf(stream, "%*s%s\n", n < 24 ? 24 - n : 1, "", row->help);
 }
@@ -322,7 +351,7 @@ void arguments_print_verb(FILE *stream, const struct verb *verb)
 	fputc('\n', stream);
 	for (int i = 0; i < _OPTION_MAX; i++)
 		if ((verb->takes | COMMON) & UINT64_C(1) << i)
-			print_option(stream, &options[i]);
+			print_option(stream, i);
 }
 
 void arguments_print_group(
@@ -346,7 +375,7 @@ void arguments_print_tool(FILE *stream, const struct verb *verbs, size_t n_verbs
 	fputc('\n', stream);
 	for (int i = 0; i < _OPTION_MAX; i++)
 		if ((COMMON | TAKES(VERSION)) & UINT64_C(1) << i)
-			print_option(stream, &options[i]);
+			print_option(stream, i);
 	fputs("\n`execward VERB --help` shows a verb's own options. Exit codes: 0 fine, 1 rejected "
 	      "or\n"
 	      "findings, 64 and above operational errors: execward(1).\n",

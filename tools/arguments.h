@@ -43,10 +43,26 @@ enum option {
 	OPTION_KEEP,
 	OPTION_ALL,
 	OPTION_THREADS,
+	/* envelopes */
+	OPTION_KEY,
+	OPTION_KEYS,
+	OPTION_PASSIN,
+	OPTION_TYPE,
+	OPTION_UNENCRYPTED,
+	OPTION_APPEND,
+	OPTION_CONFIRM,
+	OPTION_THRESHOLD,
+	OPTION_SIGNATURE,
 	_OPTION_MAX,
 };
 
 #define TAKES(option) (UINT64_C(1) << OPTION_##option)
+/*
+ * Among takes: a verb that works on files alone, for people who may not read the daemon's
+ * configuration. It is read only with --config, or for what --keys would say.
+ */
+#define VERB_OFFLINE (UINT64_C(1) << 63)
+_Static_assert(_OPTION_MAX < 63, "a bit for each option, and VERB_OFFLINE");
 
 struct tool;
 struct call;

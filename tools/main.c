@@ -3,6 +3,7 @@
  * sysexits(3) (docs/formats.md).
  */
 #include "base/cleanup.h"
+#include "crypto/key.h"
 #include "tools/verbs.h"
 
 #include <errno.h>
@@ -121,6 +122,43 @@ static const struct verb verbs[] = {
                 "Of the last 24 hours, or as --since says.", verb_report},
         {"doctor", "What this host has, what it lacks, what that weakens and how to mend it", NULL,
                 0, 0, "Exits 1 when something is weak.", verb_doctor},
+        {"keygen", "Makes a pair of keys: PREFIX.key to sign with, PREFIX.pem to trust", NULL,
+                VERB_OFFLINE | TAKES(TYPE) | TAKES(OUT) | TAKES(PASSIN) | TAKES(UNENCRYPTED),
+                TAKES(OUT), "--out is the PREFIX. Files that are there are never written over.",
+                verb_keygen},
+        {"pubkey", "The public half of a key, and its id", NULL,
+                VERB_OFFLINE | TAKES(KEY) | TAKES(OUT) | TAKES(PASSIN), TAKES(KEY), NULL,
+                verb_pubkey},
+        {"sign", "Signs an allowlist: a statement, or an envelope with --append", "FILE",
+                VERB_OFFLINE | TAKES(KEY) | TAKES(OUT) | TAKES(PASSIN) | TAKES(APPEND) |
+                        TAKES(CONFIRM),
+                TAKES(KEY) | TAKES(OUT),
+                "Shows what is signed first, on stderr. FILE and --out may be - for a pipe.",
+                verb_sign},
+        {"verify", "Whether a signed allowlist is to be believed", "ENVELOPE",
+                VERB_OFFLINE | TAKES(KEYS) | TAKES(THRESHOLD) | TAKES(SERIES), 0,
+                "Exits 0 only when it is, and 1 with the reason when it is not. Versions that were "
+                "in force\n"
+                "on a host are not known here: a rollback is found when the list is installed.",
+                verb_verify},
+        {"inspect", "What an envelope claims, unverified", "ENVELOPE", VERB_OFFLINE, 0, NULL,
+                verb_inspect},
+        {"pae", "Writes the bytes to sign, for a signer of any kind", "FILE",
+                VERB_OFFLINE | TAKES(OUT), 0,
+                "FILE is an envelope or a statement. `execward attach` takes the signature.",
+                verb_pae},
+        {"attach", "Adds a signature that was made elsewhere", "FILE",
+                VERB_OFFLINE | TAKES(KEY) | TAKES(SIGNATURE) | TAKES(OUT),
+                TAKES(KEY) | TAKES(SIGNATURE) | TAKES(OUT),
+                "FILE is an envelope or a statement; --key is the signer's public key. A signature "
+                "that is\n"
+                "not by that key over this content is refused.",
+                verb_attach},
+        {"merge", "Makes one envelope of several with the same content", "ENVELOPE...",
+                VERB_OFFLINE | TAKES(OUT), TAKES(OUT), NULL, verb_merge},
+        {"export", "The envelope with one signature alone, for sigstore's tools", "ENVELOPE",
+                VERB_OFFLINE | TAKES(KEY) | TAKES(OUT), TAKES(KEY) | TAKES(OUT),
+                "--key is the public key of the signature to keep.", verb_export},
         {"selftest", "Attacks a scratch overlay under the running daemon", NULL, 0, 0,
                 "Tries the techniques of the threat matrix that are safe to try, and compares what "
                 "the\n"
@@ -181,6 +219,13 @@ static int load(const char *path, struct tool *tool)
 	return r == -EACCES ? EX_NOPERM : EX_CONFIG;
 }
 
+static bool needs_config(const struct call *call)
+{
+	if (!(call->verb->takes & VERB_OFFLINE) || call_has(call, OPTION_CONFIG))
+		return true;
+	return call->verb->takes & TAKES(KEYS) && !call_has(call, OPTION_KEYS);
+}
+
 static int run(const struct call *call)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -211,7 +256,7 @@ static int run(const struct call *call)
 		arguments_print_tool(stderr, verbs, N_VERBS);
 		return EX_USAGE;
 	}
-	r = load(call->values[OPTION_CONFIG], &tool);
+	r = needs_config(call) ? load(call->values[OPTION_CONFIG], &tool) : 0;
 	if (r == 0)
 		r = call->verb->run(&tool, call);
 	config_free(tool.config);
@@ -237,6 +282,11 @@ int main(int argc, char **argv)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN); /* seen as EPIPE instead */
+	signal(SIGXFSZ, SIG_IGN); /* seen as EFBIG: what was begun is taken away again */
+	if (key_setup() < 0) {
+		fputs("execward: OpenSSL cannot be used\n", stderr);
+		return EX_SOFTWARE;
+	}
 	r = arguments_parse(argc, argv, verbs, N_VERBS, &call);
 	return r != 0 ? r : flush(run(&call));
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct tool {
-	struct config *config;
+	struct config *config; /* NULL for an offline verb that has no use for it */
 	bool json;
 	bool colour; /* stdout is a terminal and NO_COLOR is unset */
 };
@@ -39,3 +39,13 @@ int verb_snapshot_reconcile(const struct tool *tool, const struct call *call);
 int verb_snapshot_prune(const struct tool *tool, const struct call *call);
 int verb_snapshot_export(const struct tool *tool, const struct call *call);
 int verb_snapshot_import(const struct tool *tool, const struct call *call);
+
+int verb_keygen(const struct tool *tool, const struct call *call);
+int verb_pubkey(const struct tool *tool, const struct call *call);
+int verb_sign(const struct tool *tool, const struct call *call);
+int verb_verify(const struct tool *tool, const struct call *call);
+int verb_inspect(const struct tool *tool, const struct call *call);
+int verb_pae(const struct tool *tool, const struct call *call);
+int verb_attach(const struct tool *tool, const struct call *call);
+int verb_merge(const struct tool *tool, const struct call *call);
+int verb_export(const struct tool *tool, const struct call *call);

@@ -56,6 +56,11 @@ static int read_all(int fd, size_t max_bytes, bool truncate, char **ret_data, si
 	return 0;
 }
 
+int file_read_fd(int fd, size_t max_bytes, char **ret_data, size_t *ret_size)
+{
+	return read_all(fd, max_bytes, false, ret_data, ret_size);
+}
+
 static int read_file(int dirfd, const char *path, size_t max_bytes, bool truncate, char **ret_data,
         size_t *ret_size)
 {

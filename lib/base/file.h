@@ -21,6 +21,9 @@ int file_read_at(int dirfd, const char *path, size_t max_bytes, char **ret_data,
 int file_read_head_at(
         int dirfd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size);
 
+/* All that a descriptor still has to give, of any kind: a pipe too. The same returns. */
+int file_read_fd(int fd, size_t max_bytes, char **ret_data, size_t *ret_size);
+
 /* readlinkat(2) into fresh memory, without a limit on the length below 64 KiB. 0 or -errno. */
 int file_readlink_at(int dirfd, const char *path, char **ret_target);
 

@@ -15,7 +15,8 @@ from fake_daemon import EVENT_ID, EXECWARD, SHA, FakeDaemon, alert, fail, status
 os.environ["TZ"] = "UTC"  # the tool shows local time
 
 VERBS = ("status", "events", "show", "explain", "approve", "revoke", "deny", "grants", "mode", "reload",
-         "report", "doctor", "selftest")
+         "report", "doctor", "selftest", "keygen", "pubkey", "sign", "verify", "inspect", "pae", "attach", "merge",
+         "export")
 HOSTILE = "a\x1b[2J\nb\u202ec\\d"
 GRANT = {"kind": "approved", "sha256": SHA, "image": "example/web:1", "path": "/tmp/evil", "reason": "why",
          "by_uid": 0, "created_ns": 1795520716955919309, "expires_ns": 0}
@@ -74,7 +75,8 @@ def test_version():
     (["stauts"], b"did you mean status"), (["stat"], b"did you mean status"),
     (["aprove"], b"did you mean approve"), (["events", "--folow"], b"did you mean --follow"),
     (["events", "-follow"], b"did you mean --follow"), (["zzzzzz"], b"unknown verb"),
-    (["snapshot"], b"unknown verb"), (["keygen"], b"unknown verb"), (["x" * 5000], b"unknown verb")])
+    (["snapshot"], b"unknown verb"), (["kegen"], b"did you mean keygen"),
+    (["sign", "-kk"], b"unknown option"), (["sign", "-j"], b"unknown option"), (["x" * 5000], b"unknown verb")])
 def test_a_misspelt_word_is_refused_with_the_nearest(argv, near):
     result = run(*argv)
     assert result.returncode == 64 and near in result.stderr and not result.stdout

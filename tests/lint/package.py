@@ -6,7 +6,7 @@ from tree import output
 
 HOLDS = (r"\./usr/sbin/execwardd", r"\./usr/bin/execward", r"\./(usr/)?lib/systemd/system/execwardd\.service",
          r"\./usr/lib/sysusers\.d/execward\.conf", r"\./usr/lib/tmpfiles\.d/execward\.conf",
-         r"\./etc/execward/execward\.yaml", r"\./usr/share/doc/execward/copyright")
+         r"\./etc/execward/execward\.yaml", r"\./etc/apt/apt\.conf\.d/90execward", r"\./usr/share/doc/execward/copyright")
 FOREIGN = re.compile(r"\./(usr/local|build|work|home|root|tmp)(/|$)|\.(a|o|h)$")
 
 
@@ -25,7 +25,7 @@ class Package:
         f"-rw-r--r-- root/root 1 2026-01-01 00:00 {name}\n" for name in (
             "./usr/sbin/execwardd", "./usr/bin/execward", "./usr/lib/systemd/system/execwardd.service",
             "./usr/lib/sysusers.d/execward.conf", "./usr/lib/tmpfiles.d/execward.conf",
-            "./etc/execward/execward.yaml", "./usr/share/doc/execward/copyright")))]
+            "./etc/execward/execward.yaml", "./etc/apt/apt.conf.d/90execward", "./usr/share/doc/execward/copyright")))]
 
     @staticmethod
     def check(tree):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import archives
 import benchmarks
+import engines
 import includes
 import layout
 import manpages
@@ -24,7 +25,7 @@ import words
 from tree import Tree
 
 RULES = {rule.NAME: rule for module in (
-    archives, benchmarks, includes, layout, manpages, package, scripts, sizes, units,
+    archives, benchmarks, engines, includes, layout, manpages, package, scripts, sizes, units,
     words) for rule in module.RULES}
 
 
