@@ -9,6 +9,8 @@ endif()
 include(GNUInstallDirs)
 
 install(FILES systemd/execward.preset DESTINATION lib/systemd/system-preset RENAME 50-execward.preset)
+# Quiet, and without effect, until there is a snapshot of the host.
+install(FILES packaging/apt/90execward DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/apt/apt.conf.d)
 install(FILES packaging/deb/copyright CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # docs/man/NAME.SECTION.scd becomes NAME.SECTION.

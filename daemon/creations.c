@@ -285,15 +285,18 @@ static void note_other(struct creations *c, const struct closing *closing)
 static bool note_program(
         struct creations *c, const struct closing *closing, const struct probe_result *probe)
 {
-	const struct trusted_close file = {
+	struct trusted_close file;
+
+	if (!trusted_watching(c->context.trusted))
+		return false;
+	file = (struct trusted_close){
 	        .identity = probe->identity,
 	        .owner = closing->st.st_uid,
-	        .fd = real_fd_of(closing, probe),
+	        .times_tell = hashing_stores_move_ctime(real_fd_of(closing, probe)),
 	        .overlay = probe->upper ? probe->overlay : NULL,
 	};
 
-	return trusted_watching(c->context.trusted) &&
-	       trusted_closed(c->context.trusted, &closing->writer, &file);
+	return trusted_closed(c->context.trusted, &closing->writer, &file);
 }
 
 static void read_writer(struct creations *c, const struct fan_event *event, struct record *record)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "daemon/engine_internal.h"
 #include "daemon/engine_rules.h"
+#include "daemon/engine_writers.h"
 #include "daemon/log.h"
 #include "daemon/naming.h"
 
@@ -248,12 +249,9 @@ static struct probe_context probe_of(struct engine *e, const struct config *conf
 
 static int make_trusted(struct engine *e, const struct config *config)
 {
-	const struct trusted_context context = {
-	        .probe = probe_of(e, config),
-	        .recorder = e->recorder,
-	};
+	const struct probe_context probe = probe_of(e, config);
 
-	return trusted_new(&context, &e->trusted);
+	return engine_writers_new(e, &probe);
 }
 
 static int make_deciders(struct engine *e, const struct config *config)
@@ -446,6 +444,11 @@ size_t engine_rescan(struct engine *e)
 struct ruling *engine_ruling(struct engine *e)
 {
 	return rulings_get(e->rulings);
+}
+
+struct trusted *engine_trusted(struct engine *e)
+{
+	return e->trusted;
 }
 
 void engine_settle(struct engine *e, unsigned int timeout_ms)

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 struct engine;
+struct trusted;
 
 enum {
 	ENGINE_E_INVALID = 1, /* the configuration file: @reterr_error says where and why */
@@ -68,6 +69,7 @@ const char *engine_baselines_error(const struct engine *engine);
 size_t engine_rescan(struct engine *engine);
 
 struct ruling *engine_ruling(struct engine *engine); /* a reference */
+struct trusted *engine_trusted(struct engine *engine);
 /* Where the database is; borrowed. */
 const char *engine_state_dir(const struct engine *engine);
 /*

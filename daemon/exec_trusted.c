@@ -44,14 +44,7 @@ void exec_trusted_note(struct exec_request *request)
 
 unsigned int exec_trusted_vouches(const struct exec_request *request)
 {
-	const struct exec_facts *f = &request->facts;
-	const struct trusted_scope scope = trusted_scope_of(f);
-	struct trusted *trusted = exec_context(request)->trusted;
-
-	if (!f->has_digest || !trusted_watching(trusted))
-		return VOUCH_NONE;
-	return trusted_vouches(trusted, &f->digest, &scope, NULL) ? VOUCH_TRUSTED_WRITER
-	                                                          : VOUCH_NONE;
+	return trusted_bits(exec_context(request)->trusted, &request->facts);
 }
 
 int64_t exec_trusted_until(const struct exec_request *request)

@@ -7,6 +7,7 @@
 #include "daemon/hostfs.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "daemon/log.h"
 #include "daemon/volumes.h"
 
@@ -382,7 +383,7 @@ static const char *look_anew(struct hostfs_table *t, struct host_path *path, int
 {
 	_cleanup_(hostfs_unrefp) struct hostfs *fs = hostfs_new(path, fd, dev);
 	const char *problem = fs ? type_problem(fs->fstype) : "out of memory";
-	const struct hostfs *published;
+	struct hostfs *published;
 	int r;
 
 	if (problem)
@@ -396,6 +397,8 @@ static const char *look_anew(struct hostfs_table *t, struct host_path *path, int
 		drop(t, path);
 		return strerrordesc_np(-r) ?: "it cannot be marked";
 	}
+	if (published->guarded_ns == 0)
+		published->guarded_ns = clock_realtime_ns();
 	log_info("guarding %s (%s, %s) for the host", path->path, published->fstype,
 	        *published->uuid ? published->uuid : "without a UUID");
 	return NULL;

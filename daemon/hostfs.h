@@ -24,10 +24,11 @@ struct hostfs {
 	dev_t dev;
 	char uuid[FILESYSTEM_UUID_SIZE]; /* "" when it has none */
 	char *fstype;
-	char *path;             /* the guarded one; the first, where several lie on it */
-	_Atomic enum mode mode; /* of that path; UNSET: the global one */
-	_Atomic bool cleared;   /* what is needed there is known: it may be enforced */
-	_Atomic bool retired;   /* not mounted there any more, as far as the last look could see */
+	char *path;                 /* the guarded one; the first, where several lie on it */
+	_Atomic enum mode mode;     /* of that path; UNSET: the global one */
+	_Atomic int64_t guarded_ns; /* CLOCK_REALTIME: marked since; 0: not yet */
+	_Atomic bool cleared;       /* what is needed there is known: it may be enforced */
+	_Atomic bool retired; /* not mounted there any more, as far as the last look could see */
 };
 
 struct hostfs *hostfs_ref(struct hostfs *fs);

@@ -7,6 +7,7 @@
  */
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "crypto/key.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/hashing.h"
@@ -342,6 +343,12 @@ int main(int argc, char **argv)
 	if (r != 0) {
 		config_free(config);
 		return r;
+	}
+	/* Before the first digest: no file and no variable loads an engine into this process. */
+	if (key_setup() < 0) {
+		log_error("OpenSSL cannot be set up: reinstall libssl3");
+		config_free(config);
+		return EX_SOFTWARE;
 	}
 	raise_limits();
 	if (config->n_paths > 0)

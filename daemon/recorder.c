@@ -10,6 +10,7 @@
 #include "base/queue.h"
 #include "core/alert.h"
 #include "daemon/log.h"
+#include "daemon/trusted.h"
 #include "daemon/windows.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 #define BATCH_MAX      512u
 #define PRUNE_EVERY_NS (60 * NS_PER_SEC)
+#define SWEEP_EVERY_NS (3600 * NS_PER_SEC)
 #define FLUSH_EVERY_NS (200 * NS_PER_MSEC) /* counts of repeats reach the database this often */
 #define HOSTNAME_MAX   256u
 
@@ -33,7 +35,7 @@ struct recorder {
 	pthread_t thread;
 	char hostname[HOSTNAME_MAX];
 	uint64_t sequence;
-	int64_t next_prune_ns;
+	int64_t next_prune_ns, next_sweep_ns;
 	bool store_failing;
 	bool learned; /* in the batch that is being written */
 	_Atomic uint64_t alerts;
@@ -387,6 +389,10 @@ static void prune(struct recorder *r, const struct config *config)
 
 	if (now_ns < r->next_prune_ns)
 		return;
+	if (now_ns >= r->next_sweep_ns) {
+		(void)stored(r, trusted_sweep(r->store), "retention");
+		r->next_sweep_ns = now_ns + SWEEP_EVERY_NS;
+	}
 	(void)stored(r, store_provenance_prune(r->store, now_ns, &removed), "retention");
 	result = store_prune(r->store, config->events_max, config->drops_max, now_ns - keep_ns);
 	r->next_prune_ns = result == 1 ? now_ns : now_ns + PRUNE_EVERY_NS;

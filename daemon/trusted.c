@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/cleanup.h"
-#include "daemon/hashing.h"
 #include "daemon/recorder.h"
 
 #include <errno.h>
@@ -254,8 +253,7 @@ bool trusted_closed(
 	int64_t guarded_ns = 0;
 	bool trusted = process->kind == TRUSTED_WRITER &&
 	               is_in_scope(t, process, file, &guarded_ns) &&
-	               (file->owner == process->uid || file->owner == 0) &&
-	               hashing_stores_move_ctime(file->fd);
+	               (file->owner == process->uid || file->owner == 0) && file->times_tell;
 	struct trusted_note *note;
 
 	pthread_mutex_lock(&t->lock);
@@ -395,31 +393,13 @@ struct trusted_scope trusted_scope_of(const struct exec_facts *facts)
 	return (struct trusted_scope){.kind = SCOPE_NONE};
 }
 
-static int load_row(const struct provenance *row, void *userdata)
+unsigned int trusted_bits(struct trusted *t, const struct exec_facts *facts)
 {
-	struct trusted *t = userdata;
-	const struct trusted_scope scope = {.kind = row->scope, .value = row->scope_value};
-	struct trusted_entry entry = {
-	        .expires_ns = row->expires_ns,
-	        .created_s = (uint32_t)(row->created_ns / NS_PER_SEC),
-	};
-	int r;
+	const struct trusted_scope scope = trusted_scope_of(facts);
 
-	if (row->expires_ns <= clock_realtime_ns() || !row->scope_value)
-		return 0;
-	r = trusted_digests_key(&row->digest, &scope, &entry.key);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&t->lock);
-	if (trusted_writer_number(t, row->writer, &row->writer_digest, &entry.writer) == 0)
-		r = trusted_digests_add(t->digests, &entry);
-	pthread_mutex_unlock(&t->lock);
-	return r;
-}
-
-int trusted_load(struct trusted *t, struct store *store)
-{
-	return store_provenances(store, load_row, t);
+	if (!facts->has_digest || !trusted_watching(t))
+		return VOUCH_NONE;
+	return trusted_vouches(t, &facts->digest, &scope, NULL) ? VOUCH_TRUSTED_WRITER : VOUCH_NONE;
 }
 
 size_t trusted_notes(struct trusted *t)

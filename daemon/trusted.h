@@ -59,6 +59,9 @@ void trusted_configure(struct trusted *trusted, const struct config *config);
 /* What is on record from before; after trusted_configure(). 0, STORE_E_* or -errno. */
 int trusted_load(struct trusted *trusted, struct store *store);
 
+/* What belongs to containers that are gone expires at once. Walks over all of it. The same. */
+int trusted_sweep(struct store *store);
+
 /* Whether there are writers: nothing else needs to be asked when not. NULL: no. */
 bool trusted_watching(const struct trusted *trusted);
 
@@ -107,7 +110,7 @@ void trusted_executes(struct trusted *trusted, const struct trusted_exec *exec);
 struct trusted_close {
 	struct file_identity identity; /* of the real inode */
 	uint32_t owner;                /* uid */
-	int fd;                        /* on it; borrowed */
+	bool times_tell;               /* hashing_stores_move_ctime() of its filesystem */
 	const struct overlay *overlay; /* in whose upper layer it lies; NULL: in none */
 };
 
@@ -139,6 +142,8 @@ struct trusted_answer {
 /* Whether the digest is vouched for within the scope. @ret_answer (NULL: not wanted). */
 bool trusted_vouches(struct trusted *trusted, const struct digest *digest,
         const struct trusted_scope *scope, struct trusted_answer *ret_answer);
+/* VOUCH_TRUSTED_WRITER or VOUCH_NONE, of the digest of @facts in its scope. */
+unsigned int trusted_bits(struct trusted *trusted, const struct exec_facts *facts);
 /* The guarded host filesystem on @dev; false when that is none, or has no UUID. */
 bool trusted_host_of(const struct trusted *trusted, uint64_t dev, struct trusted_host *ret_host);
 /* The scope of a file that is executed; kind NONE when none can hold. Borrows from @facts. */

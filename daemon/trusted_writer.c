@@ -24,7 +24,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fanotify.h>
 
 #define DELETED         " (deleted)"          /* d_path(9) */
 #define WRITER_SIZE_MAX (64u * 1024u * 1024u) /* bytes of a writer's executable */

@@ -15,6 +15,7 @@
 #include "snapshot/cursor.h"
 #include "snapshot/filesystem.h"
 #include "snapshot/packages.h"
+#include "snapshot/packages_scripts.h"
 #include "tools/print.h"
 #include "tools/snapshot_again.h"
 #include "tools/snapshot_find.h"
@@ -248,6 +249,8 @@ static int find_candidates(struct reconcile *r)
 			result = add_candidate(r, &all->differences[i]);
 	if (result == 0)
 		result = packages_explain(r->packages_fd, &r->candidates, r->report.packages);
+	if (result == 0)
+		result = packages_scripts(r->packages_fd, &r->candidates);
 	return result;
 }
 

@@ -63,7 +63,7 @@ struct config {
 	bool ima;             /* false */
 	char **writers;       /* absolute paths of package managers */
 	size_t n_writers;
-	uint32_t writers_keep_ms; /* trust.keep: what they wrote is vouched for, 30d; 1h..49d */
+	uint32_t writers_keep_ms; /* trust.keep: what they wrote is vouched for, 30d; 1h..1000h */
 
 	struct config_output *outputs; /* default: journald */
 	size_t n_outputs;

@@ -164,8 +164,7 @@ static const struct key trust_keys[] = {
         {"threshold", KEY_COUNT, AT(threshold), RANGE(1, 32), .fallback = "1"},
         {"ima", KEY_BOOL, AT(ima), .fallback = "false"},
         {"writers", KEY_LIST, LIST(writers), PATHS},
-        {"keep", KEY_DURATION, AT(writers_keep_ms), RANGE(3600000, INT64_C(4233600000)),
-                .fallback = "30d"},
+        {"keep", KEY_DURATION, AT(writers_keep_ms), RANGE(3600000, 3600000000), .fallback = "30d"},
 };
 
 static const struct key limits_keys[] = {

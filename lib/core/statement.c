@@ -250,7 +250,7 @@ static int note_member(struct cutter *cutter, json_t *seen, const char *name,
 {
 	size_t member = member_of(name);
 
-	if (0)
+	if (json_object_get(seen, name))
 		return refuse(cutter, "a key stands twice in one object");
 	if (json_object_size(seen) == STATEMENT_MEMBERS_MAX)
 		return refuse(cutter, "more than %u members", STATEMENT_MEMBERS_MAX);

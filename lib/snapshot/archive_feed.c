@@ -75,6 +75,7 @@ static ssize_t pull(struct feed *feed, uint8_t *data, size_t size)
 		feed->ended = true;
 	if (n > 0 && feed->digest)
 		feed->error = digest_stream_update(feed->digest, data, (size_t)n);
+	feed->pulled += n > 0 ? (uint64_t)n : 0;
 	if (n > 0 && feed->passed)
 		feed->passed((uint64_t)n, feed->userdata);
 	return feed->error != 0 ? -1 : n;

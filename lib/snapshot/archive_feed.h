@@ -31,6 +31,7 @@ struct feed {
 	struct digest_stream *digest; /* NULL: none is taken */
 	uint8_t *buffer;              /* FEED_BUFFER bytes */
 	size_t held;                  /* looked at, and not given yet */
+	uint64_t pulled;              /* bytes, so far */
 	bool ended;
 	int error; /* SOURCE_E_CORRUPT with a message, or -errno; 0 */
 };

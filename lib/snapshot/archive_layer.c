@@ -212,6 +212,9 @@ static int digest_content(struct layer *layer, ssize_t n, struct entry *entry)
 
 	while (r == 0 && n > 0) {
 		size += (uint64_t)n;
+		/* Holes cost their maker nothing, and us a digest of zeros. */
+		if (layer->totals.hashed_bytes + size > layer->feed->pulled + LAYER_HOLES_MAX)
+			return corrupt(layer, "has more holes than any file needs");
 		r = digest_stream_update(stream, layer->chunk, (size_t)n);
 		if (r == 0)
 			n = read_chunk(layer);

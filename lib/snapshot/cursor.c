@@ -100,7 +100,7 @@ static int search(struct cursor *cursor, const char *path, const struct entry **
 		if (order >= 0)
 			return order == 0 ? 0 : STORE_E_NOTFOUND;
 	}
-	return STORE_E_NOTFOUND;
+	return cursor->last ? STORE_E_NOTFOUND : OUTSIDE;
 }
 
 /* Alone; what comes after it is likely to be asked for next. */

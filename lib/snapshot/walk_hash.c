@@ -190,7 +190,7 @@ static void reset(struct job *job, const struct look *look, int fd)
 {
 	struct entry *entry = &job->entry;
 
-	if (0) {
+	if (!file_identity_equal(&entry->identity, &look->identity)) {
 		look_fill(look, entry);
 		look_handle(fd, "", entry);
 	}

@@ -258,8 +258,10 @@ void walk_give_work(struct walk *walk, struct jobs *work, size_t released, size_
 	walk->alive_bytes -= released_bytes;
 	if (more)
 		pthread_cond_broadcast(&walk->work);
-	if (released > 0)
+	if (released > 0) {
+		walk->scanner_waits = false; /* until it has seen that this is not enough */
 		pthread_cond_signal(&walk->room);
+	}
 	pthread_mutex_unlock(&walk->lock);
 }
 

@@ -446,7 +446,7 @@ static bool fill(struct scan *scan, struct frame *frame)
 		ok = read_names(scan, frame, BUFFER_SMALL);
 	while (ok && !frame->read && scan->held <= HELD_MAX)
 		ok = read_names(scan, frame, BUFFER_LARGE);
-	if (frame->names.n > 1)
+	if (frame->names.starts && frame->names.n > 1)
 		qsort_r(frame->names.starts, frame->names.n, sizeof(frame->names.starts[0]),
 		        in_order, frame->names.text);
 	return ok;

@@ -139,7 +139,7 @@ static int make(struct store *store, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = on_term};
-	struct store *store;
+	struct store *store = NULL;
 	int r;
 
 	if (argc < 4 || store_open(argv[1], STORE_READ_WRITE, &store) != 0)

@@ -319,20 +319,61 @@ static void test_many(void **state)
 static void test_hard_links(void **state)
 {
 	struct fixture *f = *state;
+	char name[32];
 
-	make_text(f, "one", ELF, 0755);
+	make_text(f, "a", ELF, 0755);
 	for (unsigned int i = 0; i < 100; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "link%u", i);
-		assert_int_equal(linkat(f->fd, "one", f->fd, name, 0), 0);
+		snprintf(name, sizeof(name), "a-link%u", i);
+		assert_int_equal(linkat(f->fd, "a", f->fd, name, 0), 0);
 	}
+	/* So many that the first has been read before the last is seen. */
+	for (unsigned int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "between%u", i);
+		make_text(f, name, name, 0644);
+	}
+	assert_int_equal(linkat(f->fd, "a", f->fd, "last", 0), 0);
 	walk(f);
-	assert_int_equal(f->n, 102);
-	assert_int_equal(f->totals.hashed, 1);
-	check_digest(need(f, "/link99"), ELF, strlen(ELF));
-	assert_int_equal(need(f, "/link99")->flags, ENTRY_EXECUTABLE);
-	assert_int_equal(need(f, "/link0")->kind, EXEC_KIND_ELF);
+	assert_int_equal(f->n, 3103);
+	assert_int_equal(f->totals.hashed, 3001);
+	check_digest(need(f, "/a-link99"), ELF, strlen(ELF));
+	check_digest(need(f, "/last"), ELF, strlen(ELF));
+	assert_int_equal(need(f, "/a-link99")->flags, ENTRY_EXECUTABLE);
+	assert_int_equal(need(f, "/a-link0")->kind, EXEC_KIND_ELF);
+}
+
+/* A file that takes long keeps its place only until all others would have to wait for it. */
+static void test_one_large_file_keeps_nobody_waiting(void **state)
+{
+	static const char name[] =
+	        "0123456789012345678901234567890123456789012345678901234567890123";
+	struct fixture *f = *state;
+	int fd = openat(f->fd, "large", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	size_t at = 0;
+
+	assert_int_equal(ftruncate(fd, INT64_C(2) << 30), 0);
+	close(fd);
+	/* Paths of 3 KiB each, some 3,000 of them: more than the window holds. */
+	fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned int i = 0; i < 48; i++) {
+		int below;
+
+		assert_int_equal(mkdirat(fd, i ? name : "more", 0755), 0);
+		below = openat(fd, i ? name : "more", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = below;
+	}
+	for (unsigned int i = 0; i < 3000; i++) {
+		char file[32];
+
+		snprintf(file, sizeof(file), "f%u", i);
+		close(openat(fd, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	}
+	close(fd);
+	walk(f);
+	assert_int_equal(f->totals.hashed, 3001);
+	while (strcmp(f->entries[at].path, "/large") != 0)
+		at++;
+	assert_true(at > 1000);
 }
 
 /*
@@ -435,6 +476,7 @@ int main(void)
 	        TEST(test_long_path_is_read),
 	        TEST(test_many),
 	        TEST(test_hard_links),
+	        TEST(test_one_large_file_keeps_nobody_waiting),
 	        TEST(test_prefix_and_skip),
 	        TEST(test_other_filesystems),
 	        TEST(test_layer),

@@ -330,8 +330,10 @@ def test_accept_needs_a_reason_and_says_what(box):
     box.run("accept", "1", "/usr/bin/[", "--reason", "x", code=64)
     box.run("accept", "1", "/usr/lib/*", "--reason", "x", code=66)
     first = box.json("show", "1")["sha256"]
+    generation = box.sql("SELECT value FROM setting WHERE name = 'baseline.generation'")
     answer = box.json("accept", "1", "/usr/bin/b", "--reason", "we built it")
     assert [a["path"] for a in answer["accepted"]] == ["/usr/bin/b"] and answer["snapshot"]["sha256"] != first
+    assert box.sql("SELECT value FROM setting WHERE name = 'baseline.generation'") != generation
     assert {d["path"] for d in box.check(code=1)["added"]} == {"/usr/bin/c", "/usr/bin/d"}
     assert box.run("accept", "1", "--all", "--reason", "the rest").stdout.count(b"accepted /usr/bin/") == 2
     box.check(code=0)

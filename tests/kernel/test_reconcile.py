@@ -119,6 +119,24 @@ def test_what_goes_with_its_package(disk, daemon):
     assert daemon.tool("snapshot", "check", check=False).returncode == 2
 
 
+def test_scripts_and_what_a_removed_package_leaves(disk, daemon):
+    script, conffile = (unpack(disk, path, path) for path in ("/bin/x.postinst", "/etc/p.cron"))
+    edited = unpack(disk, "/etc/edited", "edited")
+    install(disk, {"p": ("1", {}), "r": ("3", {})})
+    for name in ("p.postinst", "p:amd64.prerm", "p.unheard", "q.postinst"):
+        shutil.copy(disk.path("bin/x.postinst"), disk.path("var/lib/dpkg/info", name))
+    sums = [hashlib.md5(text).hexdigest() for text in (conffile, edited + b"?")]
+    with open(disk.path("var/lib/dpkg/status"), "r+", encoding="utf-8") as file:
+        text = file.read().replace("Package: r\nStatus: install ok installed", "Package: r\nStatus: deinstall ok "
+                                   f"config-files\nConffiles:\n /etc/p.cron {sums[0]}\n /etc/edited {sums[1]}")
+        file.seek(0)
+        file.write(text)
+    answer = reconcile(daemon, disk)
+    assert taken(answer, disk) == [("added", "/etc/p.cron", "r 3"), ("added", "/var/lib/dpkg/info/p.postinst", "p 1"),
+                                   ("added", "/var/lib/dpkg/info/p:amd64.prerm", "p 1")], answer
+    assert script
+
+
 def test_without_a_snapshot_there_is_nothing_to_do(disk, daemon, start):
     answer = reconcile(daemon, Other(disk))
     assert answer["snapshot"] is None and answer["accepted"] == []

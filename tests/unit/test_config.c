@@ -59,6 +59,7 @@ static void assert_defaults(const struct config *c)
 	assert_int_equal(c->threshold, 1);
 	assert_false(c->ima);
 	assert_int_equal(c->n_writers, 0);
+	assert_int_equal(c->writers_keep_ms, INT64_C(30) * 24 * 3600 * 1000);
 	assert_int_equal(c->n_outputs, 1);
 	assert_int_equal(c->outputs[0].type, OUTPUT_JOURNALD);
 	assert_null(c->outputs[0].path);
@@ -186,6 +187,7 @@ static void assert_golden_trust(const struct config *c)
 	assert_int_equal(c->n_writers, 2);
 	assert_string_equal(c->writers[0], "/usr/bin/dpkg");
 	assert_string_equal(c->writers[1], "/usr/bin/rpm");
+	assert_int_equal(c->writers_keep_ms, 12 * 3600 * 1000);
 	assert_int_equal(c->n_outputs, 4);
 	assert_int_equal(c->outputs[0].type, OUTPUT_STDOUT);
 	assert_int_equal(c->outputs[1].type, OUTPUT_FILE);

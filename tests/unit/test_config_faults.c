@@ -156,6 +156,8 @@ static void test_numbers(void **state)
 	        {"deadline: 9ms\n", 1, 11, "deadline: out of range: must be 10ms to 1m, not 9ms"},
 	        {"deadline: 61s\n", 1, 11, "out of range"},
 	        {"deadline: 99999999999999999999d\n", 1, 11, "out of range"},
+	        {"trust: {keep: 59m}\n", 1, 15, "trust.keep: out of range: must be 1h to 1000h"},
+	        {"trust: {keep: 42d}\n", 1, 15, "trust.keep: out of range: must be 1h to 1000h"},
 	        {"limits: {alert_window: 999ms}\n", 1, 24,
 	                "limits.alert_window: out of range: must be 1s to 1h"},
 	        {"limits: {hash_threads: 65}\n", 1, 24,

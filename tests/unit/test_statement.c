@@ -227,6 +227,10 @@ static void test_bounds(void **state)
 	(void)state;
 	with("{" TYPE ",\"x\":[[[[[[[[[[[[[[", "", 0,
 	        "1]]]]]]]]]]]]]],\"subject\":[" SUBJECT "]" REST, 0);
+	with("{" TYPE ",\"x\":[[[[[[[[[[[[[[[", "", 0,
+	        "1]]]]]]]]]]]]]]],\"subject\":[" SUBJECT "]" REST, 0);
+	with("{" TYPE ",\"x\":[[[[[[[[[[[[[[[[", "", 0,
+	        "1]]]]]]]]]]]]]]]],\"subject\":[" SUBJECT "]" REST, bad);
 	with("{" TYPE ",\"x\":", "[", STATEMENT_DEPTH_MAX, "", bad);
 	with("{" TYPE ",\"x\":", "[", 1000000, "", bad);
 	with("", "{\"a\":", 1000000, "", bad);
