@@ -78,7 +78,7 @@ static void change_words(const struct difference *difference, char ret_words[CHA
 	char *out = ret_words;
 
 	if (difference->kind != DIFFERENCE_CHANGED) {
-		strcpy(ret_words, difference_kind_name(difference->kind));
+		(void)snprintf(ret_words, CHANGE_MAX, "%s", difference_kind_name(difference->kind));
 		return;
 	}
 	*out = '\0';

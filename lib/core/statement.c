@@ -264,7 +264,7 @@ static int note_member(struct cutter *cutter, json_t *seen, const char *name,
 
 static int cut_member(struct cutter *cutter, json_t *seen, struct span spans[_MEMBER_MAX])
 {
-	struct span name, value;
+	struct span name = {0}, value = {0};
 	json_t *key = NULL;
 	int r = cut(cutter, 0, &name);
 

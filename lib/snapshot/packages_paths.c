@@ -109,7 +109,7 @@ bool dpkg_path(const struct dpkg_paths *paths, const struct slice *package,
 		if (strcmp(paths->diversions[i].from, ret_path) != 0 ||
 		        slice_is(package, paths->diversions[i].package))
 			continue;
-		strcpy(ret_path, paths->diversions[i].to);
+		(void)snprintf(ret_path, ENTRY_PATH_MAX + 1, "%s", paths->diversions[i].to);
 		break;
 	}
 	return true;

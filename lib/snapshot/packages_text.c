@@ -13,10 +13,11 @@ bool slice_is(const struct slice *slice, const char *text)
 
 bool dpkg_line(const struct slice *text, size_t *at, struct slice *ret_line)
 {
-	const char *line = text->data + *at, *end;
+	const char *line, *end;
 
 	if (*at >= text->size)
 		return false;
+	line = text->data + *at;
 	end = memchr(line, '\n', text->size - *at);
 	ret_line->data = line;
 	ret_line->size = end ? (size_t)(end - line) : text->size - *at;
@@ -38,12 +39,12 @@ static void trim(struct slice *slice)
 /* The bytes up to the next blank; @rest begins behind it. */
 static struct slice word_of(struct slice *rest)
 {
-	struct slice word = *rest;
+	struct slice word;
 	const char *end;
 
 	trim(rest);
 	word = *rest;
-	end = memchr(rest->data, ' ', rest->size);
+	end = rest->size > 0 ? memchr(rest->data, ' ', rest->size) : NULL;
 	if (end)
 		word.size = (size_t)(end - rest->data);
 	rest->data += word.size;
