@@ -454,6 +454,7 @@ struct trusted *engine_trusted(struct engine *e)
 void engine_settle(struct engine *e, unsigned int timeout_ms)
 {
 	(void)creations_drain(e->creations, timeout_ms);
+	(void)pool_drain(e->pool, POOL_DROP, timeout_ms);
 	(void)recorder_flush(e->recorder, timeout_ms);
 }
 

@@ -73,8 +73,8 @@ struct trusted *engine_trusted(struct engine *engine);
 /* Where the database is; borrowed. */
 const char *engine_state_dir(const struct engine *engine);
 /*
- * Waits until what was written and decided before this call is in the database, at most @timeout_ms
- * for each: so that an answer shows it.
+ * Waits until what was written and decided before this call is in the database, with the digests of
+ * what was written, at most @timeout_ms for each: so that an answer shows it.
  */
 void engine_settle(struct engine *engine, unsigned int timeout_ms);
 struct recorder *engine_recorder(struct engine *engine);

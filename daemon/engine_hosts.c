@@ -6,6 +6,7 @@
 #include "daemon/engine_internal.h"
 #include "daemon/log.h"
 #include "daemon/preflight.h"
+#include "daemon/trusted.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct engine_hosts {
 	pthread_mutex_t lock;
 	struct proof *proofs;
 	size_t n;
+	struct trusted *trusted; /* borrowed; engine_hosts_start() */
 };
 
 void engine_hosts_free(struct engine_hosts *h)
@@ -77,6 +79,7 @@ struct hostfs_table *engine_hosts_table(struct engine_hosts *h)
  */
 struct knowing {
 	const struct ruling *ruling;
+	struct trusted *trusted; /* what trusted writers wrote, and no snapshot has yet */
 	const struct hostfs *fs;
 };
 
@@ -96,7 +99,8 @@ static bool knows(const char *path, const struct digest *digest, void *userdata)
 	struct policy_input input = {.facts = &facts, .now_ns = clock_realtime_ns()};
 	struct policy_decision decision = {0};
 
-	input.vouches = ruling_vouches(k->ruling, &facts, input.now_ns);
+	input.vouches =
+	        ruling_vouches(k->ruling, &facts, input.now_ns) | trusted_bits(k->trusted, &facts);
 	ruling_decide(k->ruling, &input, &decision);
 	return decision.verdict == VERDICT_ALLOW;
 }
@@ -139,10 +143,10 @@ static char *refuse_late(const struct preflight_report *report)
 	return NULL;
 }
 
-static char *prove(
-        const struct hostfs *fs, const struct ruling *ruling, struct preflight_report *ret_report)
+static char *prove(struct engine_hosts *h, const struct hostfs *fs, const struct ruling *ruling,
+        struct preflight_report *ret_report)
 {
-	struct knowing knowing = {ruling, fs};
+	struct knowing knowing = {.ruling = ruling, .trusted = h->trusted, .fs = fs};
 	const struct preflight_query query = {
 	        .path = fs->path, .dev = fs->dev, .knows = knows, .userdata = &knowing};
 	char *why = refuse_early(fs, ruling);
@@ -244,7 +248,7 @@ static void prove_one(const struct ruling *ruling, struct hostfs *fs, void *user
 	report = calloc(1, sizeof(*report));
 	if (!report)
 		return; /* not cleared: nothing is denied */
-	why = prove(fs, ruling, report);
+	why = prove(h, fs, ruling, report);
 	store_proof(h, fs, why, report);
 	free(report);
 }
@@ -276,6 +280,7 @@ void engine_hosts_look(struct engine *e)
 
 void engine_hosts_start(struct engine *e)
 {
+	e->hosts->trusted = e->trusted;
 	for_each(e, advise_one, NULL);
 	pthread_mutex_lock(&e->hosts->proving);
 	for_each(e, prove_one, e->hosts);

@@ -4,6 +4,7 @@
 #include "daemon/pool.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct lane {
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t ready;
+	pthread_cond_t drained; /* a lane has nothing left */
 	bool ending;
 	unsigned int turn;
 	struct lane lanes[_POOL_PRIORITIES];
@@ -90,8 +92,8 @@ static void *pool_main(void *userdata)
 		pthread_mutex_lock(&pool->lock);
 		if (step == POOL_AGAIN)
 			lane_push(&pool->lanes[priority], job);
-		else
-			pool->lanes[priority].count--;
+		else if (--pool->lanes[priority].count == 0)
+			pthread_cond_broadcast(&pool->drained);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
@@ -100,12 +102,17 @@ static void *pool_main(void *userdata)
 int pool_new(unsigned int threads, const size_t limits[_POOL_PRIORITIES], struct pool **ret_pool)
 {
 	struct pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
+	pthread_condattr_t attr;
 	int r = 0;
 
 	if (!pool)
 		return -ENOMEM;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->ready, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->drained, &attr);
+	pthread_condattr_destroy(&attr);
 	for (size_t i = 0; i < _POOL_PRIORITIES; i++) {
 		pool->lanes[i].tail = &pool->lanes[i].head;
 		pool->lanes[i].limit = limits[i];
@@ -149,6 +156,21 @@ size_t pool_length(struct pool *pool, enum pool_priority priority)
 	return n;
 }
 
+bool pool_drain(struct pool *pool, enum pool_priority priority, unsigned int timeout_ms)
+{
+	int64_t at_ns = clock_monotonic_ns() + (int64_t)timeout_ms * NS_PER_MSEC;
+	struct timespec at = {.tv_sec = at_ns / NS_PER_SEC, .tv_nsec = at_ns % NS_PER_SEC};
+	bool drained;
+	int r = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	while (pool->lanes[priority].count > 0 && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&pool->drained, &pool->lock, &at);
+	drained = pool->lanes[priority].count == 0;
+	pthread_mutex_unlock(&pool->lock);
+	return drained;
+}
+
 void pool_free(struct pool *pool)
 {
 	if (!pool)
@@ -160,6 +182,7 @@ void pool_free(struct pool *pool)
 	for (unsigned int i = 0; i < pool->n_threads; i++)
 		pthread_join(pool->threads[i], NULL);
 	pthread_cond_destroy(&pool->ready);
+	pthread_cond_destroy(&pool->drained);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }

@@ -34,6 +34,8 @@ struct pool_job {
 int pool_new(unsigned int threads, const size_t limits[_POOL_PRIORITIES], struct pool **ret_pool);
 /* False when the limit is reached or the pool is ending: the job stays the caller's. */
 bool pool_submit(struct pool *pool, struct pool_job *job);
+/* Waits until there is none of @priority, at most @timeout_ms; false when some are left. */
+bool pool_drain(struct pool *pool, enum pool_priority priority, unsigned int timeout_ms);
 size_t pool_length(struct pool *pool, enum pool_priority priority);
 /* Finishes what is queued (jobs are expected to hurry), then frees. */
 void pool_free(struct pool *pool);

@@ -489,7 +489,10 @@ int verb_snapshot_reconcile(const struct tool *tool, const struct call *call)
 		show(&r);
 		return 0;
 	}
-	result = snapshot_open(tool, call, STORE_READ_WRITE, &r.store);
+	/* What was written a moment ago is on record once the daemon has answered. */
+	result = snapshot_tell_daemon(tool);
+	if (result == 0)
+		result = snapshot_open(tool, call, STORE_READ_WRITE, &r.store);
 	if (result == 0)
 		result = find(&r);
 	if (result == 0 && r.report.before.id != 0)

@@ -25,7 +25,7 @@ static bool is_script(const char *suffix)
 	return false;
 }
 
-/* "NAME" or "NAME:ARCH", not terminated. */
+/* "NAME" or "NAME:ARCH"; @text is not terminated. */
 static bool is_called(const struct dpkg_package *package, const char *text, size_t size)
 {
 	const struct slice *name = &package->name, *arch = &package->arch;
@@ -38,15 +38,18 @@ static bool is_called(const struct dpkg_package *package, const char *text, size
 	       !memcmp(text + name->size + 1, arch->data, arch->size);
 }
 
+/* One that is removed keeps its postrm, for when it is purged. */
 static bool has_script(const struct dpkg_package *package, const struct entry *entry)
 {
-	const char *name = entry->path + strlen(INFO), *dot;
+	const char *name, *dot;
 
-	if (!package->installed || strncmp(entry->path, INFO, strlen(INFO)) != 0 ||
-	        strchr(name, '/'))
+	if (strncmp(entry->path, INFO, strlen(INFO)) != 0)
 		return false;
+	name = entry->path + strlen(INFO);
 	dot = strrchr(name, '.');
-	return dot && is_script(dot + 1) && is_called(package, name, (size_t)(dot - name));
+	if (!dot || strchr(name, '/') || (!package->installed && strcmp(dot, ".postrm") != 0))
+		return false;
+	return is_script(dot + 1) && is_called(package, name, (size_t)(dot - name));
 }
 
 static bool has_conffile(const struct dpkg_package *package, int root_fd, const struct entry *entry)

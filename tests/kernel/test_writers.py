@@ -1,12 +1,13 @@
 """Trusted writers: what a package manager of the image unpacks runs at once; what anybody else has
 written, or written into it, does not."""
 import hashlib
+import json
 import mmap
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
-import time
 
 import pytest
 
@@ -72,31 +73,6 @@ class Held:
     def end(self):
         self.process.stdin.close()
         assert self.process.wait(timeout=20) == 0
-
-
-def settled(daemon):
-    """Every close so far has been seen, and every digest of a drop is on record."""
-    end = time.monotonic() + 20
-    while True:
-        drops = [d for d in drops_of(daemon)]
-        if all(d["sha256"] or d["mutable"] for d in drops):
-            return drops
-        assert time.monotonic() < end, drops
-
-
-def drops_of(daemon):
-    import json
-    import socket
-    found = []
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(os.path.join(daemon.runtime, "control.sock"))
-        sock.sendall(b'{"request":"drops","limit":10000}\n')
-        for line in sock.makefile():
-            answer = json.loads(line)
-            if "ok" in answer:
-                return found
-            found.append(answer["drop"])
-    raise AssertionError("no answer")
 
 
 def faults(daemon):
@@ -186,7 +162,6 @@ def test_a_store_through_a_mapping(trusting, box, when):
     held = Held(box, "/bin/hello", "hello")
     if when == "after":
         held.go_on(b"CLOSED")
-        settled(trusting)
     fd = os.open(box.path("/bin/hello.new"), os.O_RDWR)
     if when != "after":
         os.ftruncate(fd, 4096)
@@ -227,9 +202,9 @@ def test_an_edit_afterwards(trusting, box):
 
 
 def test_truncated_with_size_and_times_restored(trusting, box):
-    """truncate(2) closes nothing: the digest was made of what was there before."""
+    """truncate(2) closes nothing, but what was closed has been vouched for once."""
     box.exec("/bin/pkg", "unpack", "/bin/hello", "hello")
-    settled(trusting)
+    assert box.exec("/bin/hello").ran
     path = box.path("/bin/hello")
     before = os.stat(path)
     os.truncate(path, before.st_size - 3)
@@ -477,3 +452,44 @@ def test_what_is_vouched_for_outlives_the_daemon(trusting, box):
     assert box.exec("/bin/hello").ran
     assert box.exec("/bin/sh", "-c", "cp /bin/hello /tmp/copy; /tmp/copy").ran
     assert trusting.events() == []
+
+
+def test_explain_names_the_writer(trusting, box):
+    box.exec("/bin/pkg", "unpack", "/bin/hello", "hello")
+    assert box.exec("/bin/hello").ran
+    with open(box.path("/bin/hello"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    answer = json.loads(trusting.tool("explain", digest, "--json").stdout)
+    assert answer["vouchers"] == ["trusted_writer"], answer
+    assert answer["would"]["reason"] == "trusted_writer" and answer["would"]["trusted_writer"]["exe"] == "/bin/pkg"
+
+
+def rows(daemon):
+    """Of a daemon that is stopped."""
+    with sqlite3.connect(os.path.join(daemon.state, "baseline.db")) as database:
+        found = database.execute("SELECT scope_value, path, writer FROM provenance").fetchall()
+    database.close()
+    return found
+
+
+def test_what_is_on_record_goes_with_its_container(trusting, fs, packaged):
+    kept, gone = Overlay(fs, packaged), Overlay(fs, packaged)
+    trusting.rescan()
+    try:
+        for box in (kept, gone):
+            box.exec("/bin/pkg", "unpack", "/bin/hello", "hello")
+            assert box.exec("/bin/hello").ran
+    finally:
+        gone.close()
+    trusting.stop()
+    assert {row[0] for row in rows(trusting)} == {kept.upper, gone.upper}
+    trusting.start()
+    trusting.rescan()
+    try:
+        kept.exec("/bin/pkg", "unpack", "/bin/later", "later")  # something to write down
+        assert kept.exec("/bin/later").ran and kept.exec("/bin/hello").ran
+        trusting.stop()
+        assert {row[0] for row in rows(trusting)} == {kept.upper}
+        assert all(row[2] == "/bin/pkg" for row in rows(trusting))
+    finally:
+        kept.close()

@@ -135,3 +135,15 @@ def test_a_writer_that_replaces_itself(disk, guard):
     assert unpack(disk).code == 0
     assert disk.exec("bin/hello").ran
     assert reasons(daemon) == []
+
+
+def test_what_a_writer_unpacked_is_known_to_the_preflight(disk, guard):
+    """What cron would start at the next boot, before anybody has reconciled anything."""
+    daemon = guard(disk)
+    os.makedirs(disk.path("etc/cron.daily"))
+    unpack(disk, target="/etc/cron.daily/job")
+    assert disk.exec("etc/cron.daily/job").ran
+    daemon.stop()
+    daemon.start()
+    (row,) = daemon.status()["guard"]["paths"]
+    assert row["enforced"] and row["unknown"] == [], row
