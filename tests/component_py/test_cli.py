@@ -75,7 +75,7 @@ def test_version():
     (["stauts"], b"did you mean status"), (["stat"], b"did you mean status"),
     (["aprove"], b"did you mean approve"), (["events", "--folow"], b"did you mean --follow"),
     (["events", "-follow"], b"did you mean --follow"), (["zzzzzz"], b"unknown verb"),
-    (["snapshot"], b"unknown verb"), (["kegen"], b"did you mean keygen"),
+    (["snapshot", "chek"], b"did you mean check"), (["kegen"], b"did you mean keygen"),
     (["sign", "-kk"], b"unknown option"), (["sign", "-j"], b"unknown option"), (["x" * 5000], b"unknown verb")])
 def test_a_misspelt_word_is_refused_with_the_nearest(argv, near):
     result = run(*argv)
