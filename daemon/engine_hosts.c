@@ -34,7 +34,7 @@ void engine_hosts_free(struct engine_hosts *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; h->proofs && i < h->n; i++) {
 		free(h->proofs[i].path);
 		free(h->proofs[i].why);
 		preflight_report_done(&h->proofs[i].report);

@@ -144,7 +144,7 @@ int preflight_each(struct preflight *p, const char *dir,
 
 	if (!stream)
 		return 0;
-	fd = -1; /* the stream's */
+	(void)TAKE_FD(fd); /* the stream's */
 	while (r == 0 && (entry = readdir(stream))) {
 		if (n++ >= PREFLIGHT_ENTRIES_MAX) {
 			preflight_incomplete(p);

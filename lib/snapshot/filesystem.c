@@ -8,6 +8,7 @@
 
 #include <blkid/blkid.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,11 +32,20 @@ static void format(const uint8_t uuid[UUID_SIZE], char ret_uuid[FILESYSTEM_UUID_
 		        i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
 }
 
+/* Whoever made the filesystem gave it none: two of them would be taken for one. */
+static bool is_nil(const uint8_t uuid[UUID_SIZE])
+{
+	static const uint8_t nil[UUID_SIZE];
+
+	return !memcmp(uuid, nil, UUID_SIZE);
+}
+
 static int ask_kernel(int fd, char ret_uuid[FILESYSTEM_UUID_SIZE])
 {
 	struct abi_fsuuid answer = {0};
 
-	if (ioctl(fd, ABI_FS_IOC_GETFSUUID, &answer) < 0 || answer.size != UUID_SIZE)
+	if (ioctl(fd, ABI_FS_IOC_GETFSUUID, &answer) < 0 || answer.size != UUID_SIZE ||
+	        is_nil(answer.uuid))
 		return -ENODATA;
 	format(answer.uuid, ret_uuid);
 	return 0;
@@ -61,6 +71,8 @@ static int read_device(const char *device, char ret_uuid[FILESYSTEM_UUID_SIZE])
 		return -ENODATA;
 	if (size > FILESYSTEM_UUID_SIZE)
 		return -EMSGSIZE;
+	if (strspn(value, "0-") == strlen(value))
+		return -ENODATA;
 	memcpy(ret_uuid, value, size);
 	return 0;
 }
