@@ -367,8 +367,9 @@ static int do_reload(struct control_reply *reply, json_t *request)
 	        error.column, error.message);
 }
 
-#define SETTLE_TIMEOUT_MS 2000u /* a file of some gigabytes takes longer: its digest comes later   \
-	                         */
+#define SETTLE_TIMEOUT_MS                                                                          \
+	2000u /* a file of some gigabytes takes longer: its digest comes later                     \
+	       */
 
 static int do_baselines(struct control_reply *reply, json_t *request)
 {

@@ -91,8 +91,8 @@ void trusted_free(struct trusted *t)
  */
 bool trusted_is_configured(const struct trusted *t, const char *path)
 {
-	for (size_t i = 0; i < t->n_paths; i++)
-		if (!strcmp(t->paths[i], path))
+	for (size_t i = 0; path && i < t->n_paths; i++)
+		if (t->paths[i] && !strcmp(t->paths[i], path))
 			return true;
 	return false;
 }

@@ -246,7 +246,7 @@ static void classify_on_host(struct trusted *t, int fd, const struct file_look *
 	if (!c->in_baseline(&digest, host.uuid, c->userdata) &&
 	        !trusted_vouches(t, &digest, &scope, NULL))
 		return;
-	strcpy(e->process.filesystem, host.uuid);
+	(void)snprintf(e->process.filesystem, sizeof(e->process.filesystem), "%s", host.uuid);
 	set_role(t, path, &digest, e);
 }
 

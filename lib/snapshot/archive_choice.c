@@ -236,6 +236,8 @@ int archive_choose(const struct members *members, const char *wanted,
 		        "whole: it names no image that is in it");
 	if (r == 0)
 		r = choose(docker.n ? &docker : &oci, wanted, &image, &name, fault);
+	if (r == 0 && !image)
+		r = -EINVAL; /* choose() gives one with 0 */
 	if (r == 0 && docker.n > 0 && !is_agreed(&oci, image, name))
 		r = image_fail(fault, SOURCE_E_CORRUPT,
 		        "manifest.json and index.json do not agree which image %s is",
@@ -244,7 +246,7 @@ int archive_choose(const struct members *members, const char *wanted,
 		r = check_image(members, image, &choice, fault);
 	if (r != 0)
 		return r;
-	strcpy(choice.id, image->id);
+	(void)snprintf(choice.id, sizeof(choice.id), "%s", image->id);
 	if (name) {
 		choice.reference = strdup(name);
 		if (!choice.reference)

@@ -9,6 +9,7 @@
 #include "snapshot/sources.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MANIFEST "manifest.json"
@@ -71,7 +72,7 @@ static int add_image(const struct members *members, struct archive_image *image,
 	images->items = items;
 	digest_to_hex(&config->blob, taken.id);
 	items[images->n++] = taken;
-	taken = (struct archive_image){0};
+	memset(&taken, 0, sizeof(taken)); /* it is theirs */
 	return 0;
 }
 

@@ -177,7 +177,7 @@ static int take_layer(struct reading *reading)
 	int64_t id;
 	int r = STORE_E_NOTFOUND;
 
-	if (below >= 0) {
+	if (below >= 0 && reading->stack.ids) {
 		id = reading->stack.ids[below];
 		r = 0;
 	} else if (!reading->request->rehash) {

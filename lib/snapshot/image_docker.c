@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -60,7 +61,7 @@ int image_docker_parse(const char *text, size_t size, const char *reference,
 			copy = strdup(name);
 			if (!copy)
 				return -ENOMEM;
-			strcpy(ret_id, id);
+			(void)snprintf(ret_id, IMAGE_ID_SIZE, "%s", id);
 			*ret_reference = TAKE_PTR(copy);
 			return 0;
 		}
@@ -176,7 +177,7 @@ static int next_chain(const char *diff, char chain[CHAIN_ID_SIZE])
 	int r;
 
 	if (!*chain) {
-		strcpy(chain, diff);
+		(void)snprintf(chain, CHAIN_ID_SIZE, "%s", diff);
 		return 0;
 	}
 	snprintf(text, sizeof(text), "sha256:%s sha256:%s", chain, diff);

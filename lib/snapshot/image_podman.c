@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -241,7 +242,7 @@ int image_podman_parse(const char *const texts[2], const size_t sizes[2], const 
 		        "podman's storage has no proper id for image %s", reference);
 	if (r != 0)
 		return r;
-	strcpy(found.id, id_of(match.image));
+	(void)snprintf(found.id, sizeof(found.id), "%s", id_of(match.image));
 	r = name_image(&match, &found);
 	if (r == 0)
 		r = find_layers(layers, match.image, &found, fault);
