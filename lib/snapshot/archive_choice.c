@@ -90,7 +90,7 @@ static int choose(const struct archive_images *images, const char *wanted,
 	const struct archive_image *found = NULL;
 	const char *name = NULL;
 
-	for (size_t i = 0; i < images->n; i++) {
+	for (size_t i = 0; images->items && i < images->n; i++) {
 		const struct archive_image *image = &images->items[i];
 		const char *as = wanted ? match(image, wanted) : "";
 

@@ -225,7 +225,7 @@ static int read_image(const struct source_request *request, const char *director
 	        .found = found,
 	        .stack = {.request = request},
 	        .fault = fault,
-	        .dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	        .dirfd = open(directory ?: "", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	        .start_ns = clock_monotonic_ns(),
 	};
 	int r = 0;
