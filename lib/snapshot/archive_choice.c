@@ -36,7 +36,7 @@ static char *list(const struct archive_images *images)
 
 	if (!stream)
 		return NULL;
-	for (size_t i = 0; i < images->n && i < LISTED_MAX; i++) {
+	for (size_t i = 0; images->items && i < images->n && i < LISTED_MAX; i++) {
 		const struct archive_image *image = &images->items[i];
 
 		fprintf(stream, "%s%s (%.12s)", i ? ", " : "",
@@ -210,7 +210,7 @@ static bool is_agreed(
 {
 	bool has = others->n == 0;
 
-	for (size_t i = 0; i < others->n; i++) {
+	for (size_t i = 0; others->items && i < others->n; i++) {
 		if (!strcmp(others->items[i].id, image->id))
 			has = true;
 		else if (find_name(&others->items[i], name))
@@ -230,15 +230,16 @@ int archive_choose(const struct members *members, const char *wanted,
 
 	if (r == 0)
 		r = archive_images_oci(members, &oci, fault);
-	if (r == 0 && docker.n == 0 && oci.n == 0)
-		r = image_fail(fault, SOURCE_E_CORRUPT,
+	if (r != 0)
+		return r;
+	if (docker.n == 0 && oci.n == 0)
+		return image_fail(fault, SOURCE_E_CORRUPT,
 		        "the archive is neither one of docker save nor an OCI layout, or not "
 		        "whole: it names no image that is in it");
-	if (r == 0)
-		r = choose(docker.n ? &docker : &oci, wanted, &image, &name, fault);
-	if (r == 0 && !image)
-		r = -EINVAL; /* choose() gives one with 0 */
-	if (r == 0 && docker.n > 0 && !is_agreed(&oci, image, name))
+	r = choose(docker.n ? &docker : &oci, wanted, &image, &name, fault);
+	if (r != 0 || !image)
+		return r ?: -EINVAL;
+	if (docker.n > 0 && !is_agreed(&oci, image, name))
 		r = image_fail(fault, SOURCE_E_CORRUPT,
 		        "manifest.json and index.json do not agree which image %s is",
 		        name ? name : image->id);
@@ -246,7 +247,7 @@ int archive_choose(const struct members *members, const char *wanted,
 		r = check_image(members, image, &choice, fault);
 	if (r != 0)
 		return r;
-	(void)snprintf(choice.id, sizeof(choice.id), "%s", image->id);
+	memcpy(choice.id, image->id, sizeof(choice.id));
 	if (name) {
 		choice.reference = strdup(name);
 		if (!choice.reference)

@@ -9,7 +9,6 @@
 #include "snapshot/sources.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MANIFEST "manifest.json"
@@ -72,7 +71,7 @@ static int add_image(const struct members *members, struct archive_image *image,
 	images->items = items;
 	digest_to_hex(&config->blob, taken.id);
 	items[images->n++] = taken;
-	memset(&taken, 0, sizeof(taken)); /* it is theirs */
+	memset(&taken, 0, sizeof(taken));
 	return 0;
 }
 

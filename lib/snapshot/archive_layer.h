@@ -4,10 +4,8 @@
 #include "snapshot/archive_feed.h"
 #include "snapshot/archive_stage.h"
 
-#define LAYER_FILE_MAX (UINT64_C(1) << 40) /* bytes of one file */
-#define LAYER_HOLES_MAX                                                                            \
-	(UINT64_C(1) << 34) /* bytes of holes in sparse files, that are digested                   \
-	                     */
+#define LAYER_FILE_MAX  (UINT64_C(1) << 40) /* bytes of one file */
+#define LAYER_HOLES_MAX (UINT64_C(1) << 30) /* bytes of holes, which are digested, in a layer */
 
 struct layer_options {
 	bool all_files;

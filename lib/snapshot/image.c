@@ -159,31 +159,26 @@ static int read_layer(struct reading *reading, const struct image_layer *layer)
 	return keep(reading, &totals);
 }
 
-/* The same layer further down; -1: none. */
-static ssize_t same_below(const struct reading *reading)
+/* The same layer further down: its snapshot; 0: none. */
+static int64_t same_below(const struct reading *reading)
 {
 	const struct image_layer *layers = reading->found->layers;
 
-	for (size_t i = 0; i < reading->at; i++)
+	for (size_t i = 0; reading->stack.ids && i < reading->at; i++)
 		if (!strcmp(layers[i].name, layers[reading->at].name))
-			return (ssize_t)i;
-	return -1;
+			return reading->stack.ids[i];
+	return 0;
 }
 
 static int take_layer(struct reading *reading)
 {
 	const struct image_layer *layer = &reading->found->layers[reading->at];
-	ssize_t below = same_below(reading);
-	int64_t id;
-	int r = STORE_E_NOTFOUND;
+	int64_t id = same_below(reading);
+	int r = id != 0 ? 0 : STORE_E_NOTFOUND;
 
-	if (below >= 0 && reading->stack.ids) {
-		id = reading->stack.ids[below];
-		r = 0;
-	} else if (!reading->request->rehash) {
+	if (id == 0 && !reading->request->rehash)
 		r = store_snapshot_layer(
 		        reading->request->store, layer->name, reading->request->all_files, &id);
-	}
 	if (r == STORE_E_NOTFOUND)
 		return read_layer(reading, layer);
 	if (r != 0)
@@ -225,7 +220,7 @@ static int read_image(const struct source_request *request, const char *director
 	        .found = found,
 	        .stack = {.request = request},
 	        .fault = fault,
-	        .dirfd = open(directory ?: "", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	        .dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	        .start_ns = clock_monotonic_ns(),
 	};
 	int r = 0;
@@ -301,7 +296,8 @@ int snapshot_image(const struct source_request *request, const char *podman_dir,
 		        podman_dir ? podman_dir : "", podman_dir && docker_dir ? " or " : "",
 		        docker_dir ? docker_dir : "");
 	if (r == 0)
-		r = read_image(request, directory, &found, ret_info, ret_stats, &fault);
+		r = directory ? read_image(request, directory, &found, ret_info, ret_stats, &fault)
+		              : -EINVAL;
 	if (r >= SOURCE_E_NOTFOUND)
 		*reterr_message = TAKE_PTR(fault.message);
 	return r;

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -61,7 +60,7 @@ int image_docker_parse(const char *text, size_t size, const char *reference,
 			copy = strdup(name);
 			if (!copy)
 				return -ENOMEM;
-			(void)snprintf(ret_id, IMAGE_ID_SIZE, "%s", id);
+			memcpy(ret_id, id, IMAGE_ID_SIZE);
 			*ret_reference = TAKE_PTR(copy);
 			return 0;
 		}
@@ -177,7 +176,7 @@ static int next_chain(const char *diff, char chain[CHAIN_ID_SIZE])
 	int r;
 
 	if (!*chain) {
-		(void)snprintf(chain, CHAIN_ID_SIZE, "%s", diff);
+		memcpy(chain, diff, DIGEST_HEX_SIZE);
 		return 0;
 	}
 	snprintf(text, sizeof(text), "sha256:%s sha256:%s", chain, diff);

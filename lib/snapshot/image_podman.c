@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -230,6 +229,7 @@ int image_podman_parse(const char *const texts[2], const size_t sizes[2], const 
 	_cleanup_(image_json_decref) json_t *layers = image_json_load(texts[1], sizes[1]);
 	_cleanup_(image_found_done) struct image_found found = {0};
 	struct match match = {0};
+	const char *id;
 	int r;
 
 	if (!json_is_array(images) || !json_is_array(layers))
@@ -237,12 +237,13 @@ int image_podman_parse(const char *const texts[2], const size_t sizes[2], const 
 		        json_is_array(images) ? "overlay-layers/layers.json"
 		                              : "overlay-images/images.json");
 	r = find_image(images, reference, &match, fault);
-	if (r == 0 && !id_of(match.image))
-		r = image_fail(fault, SOURCE_E_CORRUPT,
-		        "podman's storage has no proper id for image %s", reference);
 	if (r != 0)
 		return r;
-	(void)snprintf(found.id, sizeof(found.id), "%s", id_of(match.image));
+	id = id_of(match.image);
+	if (!id)
+		return image_fail(fault, SOURCE_E_CORRUPT,
+		        "podman's storage has no proper id for image %s", reference);
+	memcpy(found.id, id, IMAGE_ID_SIZE);
 	r = name_image(&match, &found);
 	if (r == 0)
 		r = find_layers(layers, match.image, &found, fault);

@@ -252,6 +252,8 @@ def bad_archives():
     yield "manifest is no list", pack(changed(good, "manifest.json", b"{}"))
     yield "manifest is no JSON", pack(changed(good, "manifest.json", b"[{]"))
     yield "manifest is deep", pack(changed(good, "manifest.json", b"[" * 100000 + b"]" * 100000))
+    yield "manifest is deeper than any is", pack(changed(good, "manifest.json", json.dumps([
+        {**json.loads(dict(good)["manifest.json"])[0], "x": json.loads("[" * 40 + "]" * 40)}]).encode()))
     yield "a key twice", pack(changed(good, "manifest.json", json.dumps([{
         "Config": config, "Layers": [path]}]).replace('"Layers"', '"Layers": [], "Layers"').encode()))
     yield "manifest is compressed", pack(changed(good, "manifest.json", gzip.compress(dict(good)["manifest.json"])))
@@ -331,6 +333,47 @@ def test_good_layers_that_look_odd(store):
     ]
     tars = [layer(*entries) for entries in layers]
     check(store, store.archive(pack(docker_members([(["x"], tars)])), "-", "all"), layers)
+
+
+def test_marks_before_and_after_their_directory(store):
+    """A directory that is named after its mark is as opaque as one that is named before it."""
+    low = [file(f"{d}/hidden", ELF) for d in "abcdef"]
+    layers = [low, [file("a/.wh..wh..opq"), directory("a", 0o711), directory("b"), file("b/.wh..wh..opq"),
+                    file("c/.wh..wh..opq"), file(".wh.d"), directory("d"), directory("e"), file(".wh.e"),
+                    file(".wh.f"), file("f/x", ELF)]]
+    check(store, store.archive(pack(docker_members([(["x"], [layer(*e) for e in layers])])), "-", "all"), layers)
+    assert expected(layers).keys() == {b"/a", b"/b", b"/c", b"/d", b"/e", b"/f", b"/f/x"}
+
+
+def test_what_was_beneath_a_file_does_not_come_back(store):
+    layers = [[file("d/x", ELF), file("d/e/y", ELF), file("d", ELF), directory("d"), file("d/z", ELF)]]
+    check(store, store.archive(pack(docker_members([(["x"], [layer(*e) for e in layers])])), "-", "all"), layers)
+    assert expected(layers).keys() == {b"/d", b"/d/z"}
+
+
+def test_hard_links_with_a_body(store):
+    """Some readers take it for the content, some for the next header."""
+    for fmt in (tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT):
+        info = tarfile.TarInfo("b")
+        info.type, info.linkname, info.size = tarfile.LNKTYPE, "a", 512
+        info.pax_headers = {"comment": "pax"}
+        tar = layer(file("a", ELF), fmt=fmt)[:1024] + info.tobuf(fmt) + ELF.ljust(512, b"x") + bytes(1024)
+        result = store.archive(pack(docker_members([(["x"], [tar])])))
+        assert result["result"] == CORRUPT, fmt
+        assert_clean(store)
+
+
+def test_files_of_holes(store, tmp_path):
+    """A few bytes that say they are very many."""
+    with open(tmp_path / "holes", "wb") as out:
+        out.write(ELF)
+        out.truncate(1_200_000_000)
+    tar = subprocess.run(["tar", "-S", "--mode=755", "-C", tmp_path, "-c", "holes"], check=True,
+                         capture_output=True).stdout
+    assert len(tar) < 20_000
+    result = store.archive(pack(docker_members([(["x"], [tar])])))
+    assert result["result"] == CORRUPT and "holes" in result["message"]
+    assert_clean(store)
 
 
 def test_opaque_root(store):

@@ -151,6 +151,19 @@ def test_layers_are_shared_between_runtimes(store, tmp_path):
     assert paths(store, second) == [b"/base", b"/mine"]
 
 
+def test_the_same_name_in_both(store, tmp_path):
+    podman, docker = Podman(tmp_path / "podman"), Docker(tmp_path / "docker")
+    image_id, _ = docker.image(["x:1"], ["base"])
+    podman.image(A, ["docker.io/library/x:1"], ["other"])
+    result = store.image("x:1", podman.path, docker.path)
+    assert result["result"] == AMBIGUOUS and A in result["message"] and image_id in result["message"]
+    assert store.image(A[:12], podman.path, docker.path)["image_id"] == A
+    assert store.image(image_id, podman.path, docker.path)["image_id"] == image_id
+    podman.images[0]["id"] = image_id
+    podman.write()
+    assert store.image("x:1", podman.path, docker.path)["image_id"] == image_id
+
+
 def test_a_layer_that_is_there_twice(store, tmp_path):
     docker = Docker(tmp_path / "docker")
     docker.image(["x:1"], ["base", "empty", "top", "empty"])
@@ -215,10 +228,14 @@ def test_podmans_storage_is_broken(store, tmp_path, what, breakage, outcome):
     assert store.sql("SELECT id FROM snapshot WHERE kind <> 7") == []
 
 
+OTHER = config_of([b"base"]).decode()  # of an image that is there in part
+
+
 @pytest.mark.parametrize("what,change,outcome", [
     ("repositories.json is cut", ("image/overlay2/repositories.json", "{"), CORRUPT),
     ("repositories.json is no object", ("image/overlay2/repositories.json", "[]"), CORRUPT),
-    ("configuration is another", ("image/overlay2/imagedb/content/sha256/ID", "{}"), CORRUPT),
+    ("configuration is none", ("image/overlay2/imagedb/content/sha256/ID", "{}"), CORRUPT),
+    ("configuration is another", ("image/overlay2/imagedb/content/sha256/ID", "CONFIG"), CORRUPT),
     ("diff id is another", ("CHAIN/diff", "sha256:" + "f" * 64), CORRUPT),
     ("diff id is none", ("CHAIN/diff", "x"), CORRUPT),
     ("cache id is a path", ("CHAIN/cache-id", "../../../etc"), CORRUPT),
@@ -230,7 +247,7 @@ def test_podmans_storage_is_broken(store, tmp_path, what, breakage, outcome):
 def test_dockers_storage_is_broken(store, tmp_path, what, change, outcome):
     docker = Docker(tmp_path / "docker")
     image_id, chain = docker.image(["x:1"], ["base", "top"])
-    docker.put(change[0].replace("ID", image_id).replace("CHAIN", chain), change[1])
+    docker.put(change[0].replace("ID", image_id).replace("CHAIN", chain), change[1].replace("CONFIG", OTHER))
     result = store.image("x:1", None, docker.path)
     assert result["result"] == outcome and result["message"], (what, result)
     assert store.sql("SELECT id FROM snapshot WHERE kind <> 7") == []
