@@ -6,6 +6,7 @@
 #include "core/alert.h"
 #include "daemon/control_json.h"
 #include "daemon/control_requests.h"
+#include "daemon/trusted.h"
 #include "snapshot/filesystem.h"
 
 #include <errno.h>
@@ -245,6 +246,21 @@ static void set_facts(struct control_reply *reply, struct explain *x)
 	};
 }
 
+/* Who wrote it, and when, where that is what vouches. */
+static void add_writer(struct trusted *trusted, const struct explain *x, json_t *object)
+{
+	const struct trusted_scope scope = trusted_scope_of(&x->facts);
+	struct trusted_answer answer = {0};
+
+	if (!object || !x->facts.has_digest ||
+	        !trusted_vouches(trusted, &x->facts.digest, &scope, &answer))
+		return;
+	json_object_set_new(object, "trusted_writer",
+	        json_pack("{s:o, s:I, s:I}", "exe", utf8_json(answer.writer), "time_ns",
+	                (json_int_t)answer.time_ns, "expires_ns", (json_int_t)answer.expires_ns));
+	free(answer.writer);
+}
+
 /* What a verdict on it would be now. */
 static json_t *would(struct control_reply *reply, struct explain *x)
 {
@@ -254,10 +270,12 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	json_t *object;
 
 	input.vouches = ruling_vouches(ruling, &x->facts, input.now_ns);
+	input.vouches |= trusted_bits(engine_trusted(reply->engine), &x->facts);
 	add_vouchers(x, input.vouches);
 	ruling_decide(ruling, &input, &decision);
 	object = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(decision.verdict), "reason",
 	        reason_name(decision.reason), "mode", mode_name(decision.mode));
+	add_writer(engine_trusted(reply->engine), x, object);
 	if (decision.rule && object) {
 		json_object_set_new(object, "rule_reason", utf8_json(decision.rule->reason));
 		json_object_set_new(object, "rule_line", json_integer(decision.rule->line));

@@ -47,6 +47,7 @@ struct drop_job {
 	int fd;
 	struct hashing hashing;
 	struct file_identity identity;
+	int64_t recorded_ns; /* mtime that the drop was recorded with */
 	unsigned int tries;
 	/* Of a file that only trusted writers have written; NULL: of another. */
 	char *scope, *path;
@@ -113,6 +114,8 @@ static void report_digest(
 		return;
 	}
 	record->facts.identity = job->identity;
+	/* A package manager sets the times after its close: that is the same drop. */
+	record->facts.identity.mtime_ns = job->recorded_ns;
 	record->mutable_file = mutable_file;
 	if (!mutable_file) {
 		record->facts.digest = *digest;
@@ -209,6 +212,7 @@ static struct drop_job *digest_job(
 	job->creations = c;
 	job->fd = fd;
 	job->identity = facts->identity;
+	job->recorded_ns = facts->identity.mtime_ns;
 	if (trusted)
 		set_scope(job, facts);
 	hashing_init(&job->hashing, c->context.cache, fd, &job->identity, true);

@@ -27,7 +27,6 @@ struct engine_hosts {
 	pthread_mutex_t lock;
 	struct proof *proofs;
 	size_t n;
-	struct trusted *trusted; /* borrowed; engine_hosts_start() */
 };
 
 void engine_hosts_free(struct engine_hosts *h)
@@ -79,7 +78,7 @@ struct hostfs_table *engine_hosts_table(struct engine_hosts *h)
  */
 struct knowing {
 	const struct ruling *ruling;
-	struct trusted *trusted; /* what trusted writers wrote, and no snapshot has yet */
+	struct trusted *trusted;
 	const struct hostfs *fs;
 };
 
@@ -99,8 +98,8 @@ static bool knows(const char *path, const struct digest *digest, void *userdata)
 	struct policy_input input = {.facts = &facts, .now_ns = clock_realtime_ns()};
 	struct policy_decision decision = {0};
 
-	input.vouches =
-	        ruling_vouches(k->ruling, &facts, input.now_ns) | trusted_bits(k->trusted, &facts);
+	input.vouches = ruling_vouches(k->ruling, &facts, input.now_ns);
+	input.vouches |= trusted_bits(k->trusted, &facts);
 	ruling_decide(k->ruling, &input, &decision);
 	return decision.verdict == VERDICT_ALLOW;
 }
@@ -143,10 +142,10 @@ static char *refuse_late(const struct preflight_report *report)
 	return NULL;
 }
 
-static char *prove(struct engine_hosts *h, const struct hostfs *fs, const struct ruling *ruling,
+static char *prove(const struct hostfs *fs, const struct ruling *ruling, struct trusted *trusted,
         struct preflight_report *ret_report)
 {
-	struct knowing knowing = {.ruling = ruling, .trusted = h->trusted, .fs = fs};
+	struct knowing knowing = {ruling, trusted, fs};
 	const struct preflight_query query = {
 	        .path = fs->path, .dev = fs->dev, .knows = knows, .userdata = &knowing};
 	char *why = refuse_early(fs, ruling);
@@ -239,7 +238,7 @@ static void for_each(struct engine *e,
 
 static void prove_one(const struct ruling *ruling, struct hostfs *fs, void *userdata)
 {
-	struct engine_hosts *h = userdata;
+	struct engine *e = userdata;
 	struct preflight_report *report;
 	char *why;
 
@@ -248,8 +247,8 @@ static void prove_one(const struct ruling *ruling, struct hostfs *fs, void *user
 	report = calloc(1, sizeof(*report));
 	if (!report)
 		return; /* not cleared: nothing is denied */
-	why = prove(h, fs, ruling, report);
-	store_proof(h, fs, why, report);
+	why = prove(fs, ruling, e->trusted, report);
+	store_proof(e->hosts, fs, why, report);
 	free(report);
 }
 
@@ -280,10 +279,9 @@ void engine_hosts_look(struct engine *e)
 
 void engine_hosts_start(struct engine *e)
 {
-	e->hosts->trusted = e->trusted;
 	for_each(e, advise_one, NULL);
 	pthread_mutex_lock(&e->hosts->proving);
-	for_each(e, prove_one, e->hosts);
+	for_each(e, prove_one, e);
 	pthread_mutex_unlock(&e->hosts->proving);
 }
 
@@ -297,7 +295,7 @@ void engine_hosts_after(struct engine *e, const struct config *config)
 	pthread_mutex_lock(&e->hosts->proving);
 	if (config)
 		hostfs_configure(e->hosts->table, config);
-	for_each(e, prove_one, e->hosts);
+	for_each(e, prove_one, e);
 	pthread_mutex_unlock(&e->hosts->proving);
 }
 

@@ -123,14 +123,19 @@ int trusted_writer_number(
 	return 0;
 }
 
+/* Short of memory a writer is left out: that trusts less. */
 static void take_paths(struct trusted *t, const struct config *config)
 {
+	char **paths = calloc(config->n_writers + 1, sizeof(paths[0]));
+	size_t n = 0;
+
+	for (size_t i = 0; paths && i < config->n_writers; i++) {
+		paths[n] = strdup(config->writers[i]);
+		n += paths[n] != NULL;
+	}
 	free_paths(t);
-	t->paths = calloc(config->n_writers + 1, sizeof(t->paths[0]));
-	/* Short of memory a writer is left out: that trusts less. */
-	for (size_t i = 0; t->paths && i < config->n_writers; i++)
-		if ((t->paths[t->n_paths] = strdup(config->writers[i])))
-			t->n_paths++;
+	t->paths = paths;
+	t->n_paths = n;
 }
 
 void trusted_configure(struct trusted *t, const struct config *config)

@@ -207,19 +207,22 @@ static char *path_on_host(
 	return found;
 }
 
-/* It was replaced while it runs: what it was before, by its inode. */
-static char *path_before(struct trusted *t, const struct file_look *look)
+/*
+ * It was replaced while it runs, and may have another name for a while, as the old file of a
+ * package that is being unpacked has: what that inode was before, with the same content.
+ */
+static char *path_before(
+        struct trusted *t, const struct file_look *look, const struct digest *digest)
 {
 	char *found = NULL;
 
-	if (look->links != 0)
-		return NULL;
 	pthread_mutex_lock(&t->lock);
 	for (unsigned int i = 0; i < EXECUTABLE_MAX && !found; i++) {
 		const struct trusted_executable *e = &t->executables[i];
 
 		if (e->process.kind == TRUSTED_WRITER &&
-		        file_identity_same_inode(&e->identity, &look->identity))
+		        file_identity_same_inode(&e->identity, &look->identity) &&
+		        digest_equal(&t->writers[e->process.writer].digest, digest))
 			found = strdup(t->writers[e->process.writer].path);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -237,16 +240,18 @@ static void classify_on_host(struct trusted *t, int fd, const struct file_look *
 
 	if (!trusted_host_of(t, look->identity.dev, &host))
 		return;
+	if (digest_of(fd, look->identity.size, &digest) < 0)
+		return;
 	root = c->root_of(look->identity.dev, c->userdata);
 	path = root ? path_on_host(t, root, text, look) : NULL;
 	if (!path)
-		path = path_before(t, look);
-	if (!path || digest_of(fd, look->identity.size, &digest) < 0)
+		path = path_before(t, look, &digest);
+	if (!path)
 		return;
 	if (!c->in_baseline(&digest, host.uuid, c->userdata) &&
 	        !trusted_vouches(t, &digest, &scope, NULL))
 		return;
-	(void)snprintf(e->process.filesystem, sizeof(e->process.filesystem), "%s", host.uuid);
+	memcpy(e->process.filesystem, host.uuid, sizeof(e->process.filesystem));
 	set_role(t, path, &digest, e);
 }
 

@@ -27,6 +27,22 @@ static void configure(struct box *b, const char *text)
 	config_free(config);
 }
 
+/* Of the recorder: what retention says. */
+static void set_ruling(struct box *b)
+{
+	const struct mode_override mode = {0};
+	struct config_error error = {0};
+	struct shared_config *shared;
+	struct ruling *ruling;
+	struct config *config;
+
+	assert_int_equal(config_load(NULL, &config, &error), 0);
+	assert_int_equal(shared_config_new(config, &shared), 0);
+	assert_int_equal(ruling_new(shared, &mode, NULL, 0, NULL, &ruling), 0);
+	rulings_set(b->rulings, ruling, NULL, NULL);
+	shared_config_unref(shared);
+}
+
 static int setup_box(void **state)
 {
 	struct box *b = calloc(1, sizeof(*b));
@@ -39,8 +55,9 @@ static int setup_box(void **state)
 	assert_int_equal(rulings_new(&b->rulings), 0);
 	recording.faults = b->faults;
 	recording.rulings = b->rulings;
-	/* Never started: what it is given waits in its queue. */
+	set_ruling(b);
 	assert_int_equal(recorder_new(&recording, TAKE_PTR(b->store->store), &b->recorder), 0);
+	assert_int_equal(recorder_start(b->recorder), 0);
 	context.recorder = b->recorder;
 	context.probe.faults = b->faults;
 	assert_int_equal(trusted_new(&context, &b->trusted), 0);
@@ -60,6 +77,7 @@ static int teardown_box(void **state)
 	void *store = b->store;
 
 	trusted_free(b->trusted);
+	recorder_stop(b->recorder);
 	recorder_free(b->recorder);
 	rulings_free(b->rulings);
 	faults_free(b->faults);
