@@ -286,11 +286,6 @@ int backing_path_of(const struct backing *backing, int fd, char **ret_path)
 	        buffer.handle.handle_bytes, ret_path, NULL);
 }
 
-static int64_t statx_ns(const struct statx_timestamp *t)
-{
-	return t->tv_sec * NS_PER_SEC + t->tv_nsec;
-}
-
 int file_look(int fd, struct file_look *ret_look)
 {
 	struct statx sx;
@@ -300,15 +295,7 @@ int file_look(int fd, struct file_look *ret_look)
 	            STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID_UNIQUE, &sx) < 0)
 		return -errno;
 	*ret_look = (struct file_look){
-	        .identity =
-	                {
-	                        .dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
-	                        .ino = sx.stx_ino,
-	                        .btime_ns = sx.stx_mask & STATX_BTIME ? statx_ns(&sx.stx_btime) : 0,
-	                        .ctime_ns = statx_ns(&sx.stx_ctime),
-	                        .mtime_ns = statx_ns(&sx.stx_mtime),
-	                        .size = sx.stx_size,
-	                },
+	        .identity = file_identity_from(&sx),
 	        .mode = sx.stx_mode,
 	        .links = sx.stx_nlink,
 	        .uid = sx.stx_uid,

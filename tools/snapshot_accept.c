@@ -186,39 +186,6 @@ static void tell_all(struct accept *accept)
 /*
  * All of them.
  */
-static int add_up(const struct entry *entry, int64_t entry_id, void *userdata)
-{
-	struct snapshot_info *info = userdata;
-
-	(void)entry_id;
-	info->entries++;
-	info->files += entry->type == ENTRY_FILE;
-	info->executables += (entry->flags & ENTRY_EXECUTABLE) != 0;
-	info->bytes += entry->content == CONTENT_KNOWN ? entry->size : 0;
-	info->unreadable += entry->content == CONTENT_UNREADABLE;
-	info->mutable_files += entry->content == CONTENT_MUTABLE;
-	return 0;
-}
-
-/* Counters and digest anew, from what is in the database. */
-static int renew(struct accept *accept)
-{
-	struct snapshot_info *before = &accept->report.before, info = *before;
-	int r;
-
-	info.entries = info.files = info.executables = info.bytes = 0;
-	info.unreadable = info.mutable_files = 0;
-	r = store_entries(accept->store, info.id, NULL, add_up, &info);
-	if (r == 0)
-		r = snapshot_digest(accept->store, info.id, &info.digest);
-	info.has_digest = true;
-	if (r == 0)
-		r = store_snapshot_update(accept->store, &info);
-	if (r == 0)
-		*before = info;
-	return r;
-}
-
 static int write_all(struct accept *accept)
 {
 	const struct comparison *c = &accept->report.comparison;
@@ -229,7 +196,7 @@ static int write_all(struct accept *accept)
 	for (size_t i = 0; i < c->n && r == 0; i++)
 		r = take(accept, &c->differences[i]);
 	if (r == 0 && accept->n > 0)
-		r = renew(accept);
+		r = snapshot_renew(accept->store, &accept->report.before);
 	if (r == 0 && accept->n > 0)
 		r = store_baseline_changed(accept->store);
 	if (r == 0 && accept->n > 0)

@@ -46,6 +46,14 @@ static void catch_signals(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 
+int creation_say(const char *what, const char *text, int code)
+{
+	_cleanup_free_ char *safe = text_safe(what), *message = text_safe(text);
+
+	fprintf(stderr, "execward: %s: %s\n", safe, message);
+	return code;
+}
+
 /*
  * The database.
  */

@@ -38,6 +38,8 @@ int create_archive(struct creation *creation);
 /* --threads; 0: one per core. */
 unsigned int creation_threads(const struct creation *creation);
 
+/* "WHAT: TEXT" on stderr, both made harmless for a terminal; @code. */
+int creation_say(const char *what, const char *text, int code);
 /* Opens the database, or opens it again when it is open for less. */
 int creation_store(struct creation *creation, enum store_access access);
 /* The exit code of a failure of the store or of build*.h, after saying it. @what: the snapshot. */

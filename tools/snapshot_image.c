@@ -33,25 +33,17 @@ static void on_progress(const struct walk_progress *walk, void *userdata)
 	progress_show(&state->progress, walk);
 }
 
-static int say(const char *what, const char *text, int code)
-{
-	_cleanup_free_ char *safe = text_safe(what), *message = text_safe(text);
-
-	fprintf(stderr, "execward: %s: %s\n", safe, message);
-	return code;
-}
-
 static int failed(struct creation *creation, const char *what, const char *message, int r)
 {
 	switch (r) {
 	case SOURCE_E_NOTFOUND:
-		return say(what, message ?: "no such image", EX_NOINPUT);
+		return creation_say(what, message ?: "no such image", EX_NOINPUT);
 	case SOURCE_E_AMBIGUOUS:
-		return say(what, message ?: "several images", EX_USAGE);
+		return creation_say(what, message ?: "several images", EX_USAGE);
 	case SOURCE_E_UNSUPPORTED:
-		return say(what, message ?: "not supported", EX_UNAVAILABLE);
+		return creation_say(what, message ?: "not supported", EX_UNAVAILABLE);
 	case SOURCE_E_CORRUPT:
-		return say(what, message ?: "damaged", EX_DATAERR);
+		return creation_say(what, message ?: "damaged", EX_DATAERR);
 	case -ECANCELED:
 		return creation_interrupted("image", what);
 	default:
@@ -156,6 +148,7 @@ int create_archive(struct creation *creation)
 		return create(creation, "stdin", STDIN_FILENO);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return say(path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
+		return creation_say(
+		        path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
 	return create(creation, path, fd);
 }

@@ -350,39 +350,6 @@ static int take(struct reconcile *r, const struct difference *d)
 	return result;
 }
 
-static int add_up(const struct entry *entry, int64_t entry_id, void *userdata)
-{
-	struct snapshot_info *info = userdata;
-
-	(void)entry_id;
-	info->entries++;
-	info->files += entry->type == ENTRY_FILE;
-	info->executables += (entry->flags & ENTRY_EXECUTABLE) != 0;
-	info->bytes += entry->content == CONTENT_KNOWN ? entry->size : 0;
-	info->unreadable += entry->content == CONTENT_UNREADABLE;
-	info->mutable_files += entry->content == CONTENT_MUTABLE;
-	return 0;
-}
-
-/* Counters and digest anew, from what is in the database. */
-static int renew(struct reconcile *r)
-{
-	struct snapshot_info info = r->report.before;
-	int result;
-
-	info.entries = info.files = info.executables = info.bytes = 0;
-	info.unreadable = info.mutable_files = 0;
-	result = store_entries(r->store, info.id, NULL, add_up, &info);
-	if (result == 0)
-		result = snapshot_digest(r->store, info.id, &info.digest);
-	info.has_digest = true;
-	if (result == 0)
-		result = store_snapshot_update(r->store, &info);
-	if (result == 0)
-		r->report.before = info;
-	return result;
-}
-
 static uint64_t taken(const struct reconcile *r)
 {
 	return r->added + r->changed + r->removed;
@@ -397,7 +364,7 @@ static int write_all(struct reconcile *r)
 	for (size_t i = 0; i < r->candidates.n && result == 0; i++)
 		result = take(r, &r->candidates.differences[i]);
 	if (result == 0 && taken(r) > 0)
-		result = renew(r);
+		result = snapshot_renew(r->store, &r->report.before);
 	if (result == 0 && taken(r) > 0)
 		result = store_baseline_changed(r->store);
 	if (result == 0 && taken(r) > 0)

@@ -7,20 +7,13 @@
 #include "tools/host.h"
 #include "tools/print.h"
 #include "tools/snapshot_create.h"
+#include "tools/snapshot_skips.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-
-static int say(const char *path, const char *text, int code)
-{
-	_cleanup_free_ char *safe = text_safe(path);
-
-	fprintf(stderr, "execward: %s: %s\n", safe, text);
-	return code;
-}
 
 /* @path without links; it must be that already, or be relative. */
 static int canonical(const char *path, char **ret_path)
@@ -30,65 +23,18 @@ static int canonical(const char *path, char **ret_path)
 	size_t n = strlen(path);
 
 	if (!real)
-		return say(path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
+		return creation_say(
+		        path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
 	while (n > 1 && path[n - 1] == '/')
 		n--;
 	trimmed = text_format("%.*s", (int)n, path);
 	if (path[0] == '/' && strcmp(trimmed, real) != 0) {
 		safe = text_safe(real);
 		text = text_format("leads to %s; name that", safe);
-		return say(path, text, EX_NOINPUT);
+		return creation_say(path, text, EX_NOINPUT);
 	}
 	*ret_path = TAKE_PTR(real);
 	return 0;
-}
-
-/*
- * What is left out of a host.
- */
-#define SKIPS_MAX 64u
-
-struct skips {
-	char *paths[SKIPS_MAX + 1]; /* ends with NULL */
-	size_t n;
-};
-
-static void skips_done(struct skips *skips)
-{
-	for (size_t i = 0; i < skips->n; i++)
-		free(skips->paths[i]);
-}
-
-static bool is_below(const char *path, const char *directory)
-{
-	size_t n = strlen(directory);
-
-	if (n == 1)
-		return path[1] != '\0';
-	return !strncmp(path, directory, n) && path[n] == '/';
-}
-
-static void add_skip(struct skips *skips, const char *below, const char *path)
-{
-	_cleanup_free_ char *real = path ? realpath(path, NULL) : NULL;
-
-	if (real && is_below(real, below) && skips->n < SKIPS_MAX)
-		skips->paths[skips->n++] = TAKE_PTR(real);
-}
-
-static void find_skips(const struct config *config, const char *below, struct skips *skips)
-{
-	const char *const paths[] = {"/var/lib/docker", "/var/lib/containers",
-	        "/var/lib/containerd", config->docker_dir, config->podman_dir,
-	        config->podman_run_dir, config->containerd_dir, config->state_dir,
-	        config->runtime_dir};
-
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		add_skip(skips, below, paths[i]);
-	for (size_t i = 0; i < config->n_containerd_run_dirs; i++)
-		add_skip(skips, below, config->containerd_run_dirs[i]);
-	for (size_t i = 0; i < config->n_storage; i++)
-		add_skip(skips, below, config->storage[i]);
 }
 
 /*
@@ -154,7 +100,8 @@ static int create_path(struct creation *creation, const char *path)
 	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (root_fd < 0 || fd < 0)
-		return say(path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
+		return creation_say(
+		        path, strerror(errno), errno == EACCES ? EX_NOPERM : EX_NOINPUT);
 	tree.root_fd = root_fd;
 	tree.prefix = real;
 	tree.info = (struct snapshot_info){.kind = SNAPSHOT_HOST,
@@ -169,7 +116,7 @@ static int create_path(struct creation *creation, const char *path)
 		tree.info.scope_value = NULL;
 		tree.warning = "its filesystem has no UUID: the snapshot vouches for nothing";
 	}
-	find_skips(creation->tool->config, real, &skips);
+	skips_find(creation->tool->config, real, &skips);
 	tree.skip = (const char *const *)skips.paths;
 	return creation_tree(creation, &tree);
 }
@@ -213,7 +160,7 @@ int create_rootfs(struct creation *creation)
 
 	fd = real ? open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (fd < 0)
-		return say(call->values[OPTION_ROOTFS], strerror(errno),
+		return creation_say(call->values[OPTION_ROOTFS], strerror(errno),
 		        errno == EACCES ? EX_NOPERM : EX_NOINPUT);
 	r = scope ? scope_parse(creation->tool, scope, &scoped) : 0;
 	if (r != 0)

@@ -1,8 +1,29 @@
 #include "core/facts.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static int64_t statx_ns(const struct statx_timestamp *t)
+{
+	return t->tv_sec * NS_PER_SEC + t->tv_nsec;
+}
+
+struct file_identity file_identity_from(const struct statx *sx)
+{
+	return (struct file_identity){
+	        .dev = makedev(sx->stx_dev_major, sx->stx_dev_minor),
+	        .ino = sx->stx_ino,
+	        .btime_ns = sx->stx_mask & STATX_BTIME ? statx_ns(&sx->stx_btime) : 0,
+	        .ctime_ns = statx_ns(&sx->stx_ctime),
+	        .mtime_ns = statx_ns(&sx->stx_mtime),
+	        .size = sx->stx_size,
+	};
+}
 
 bool file_identity_same_inode(const struct file_identity *a, const struct file_identity *b)
 {

@@ -26,6 +26,9 @@ struct file_identity {
 	uint64_t size; /* bytes */
 };
 
+struct statx;
+/* Of what statx(2) has answered, asked for STATX_BASIC_STATS | STATX_BTIME at least. */
+struct file_identity file_identity_from(const struct statx *sx);
 bool file_identity_same_inode(const struct file_identity *a, const struct file_identity *b);
 bool file_identity_equal(const struct file_identity *a, const struct file_identity *b);
 

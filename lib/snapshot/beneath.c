@@ -81,11 +81,6 @@ int beneath_open(int root_fd, const char *path, int flags)
 	return open_once(at < 0 ? root_fd : at, *path ? path : ".", flags);
 }
 
-static int64_t statx_ns(const struct statx_timestamp *t)
-{
-	return t->tv_sec * NS_PER_SEC + t->tv_nsec;
-}
-
 int look_at(int dir_fd, const char *name, struct look *ret_look)
 {
 	struct statx sx;
@@ -94,15 +89,7 @@ int look_at(int dir_fd, const char *name, struct look *ret_look)
 	            STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &sx) < 0)
 		return -errno;
 	*ret_look = (struct look){
-	        .identity =
-	                {
-	                        .dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
-	                        .ino = sx.stx_ino,
-	                        .btime_ns = sx.stx_mask & STATX_BTIME ? statx_ns(&sx.stx_btime) : 0,
-	                        .ctime_ns = statx_ns(&sx.stx_ctime),
-	                        .mtime_ns = statx_ns(&sx.stx_mtime),
-	                        .size = sx.stx_size,
-	                },
+	        .identity = file_identity_from(&sx),
 	        .mode = sx.stx_mode,
 	        .uid = sx.stx_uid,
 	        .gid = sx.stx_gid,

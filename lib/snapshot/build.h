@@ -42,3 +42,8 @@ void build_recall(const struct entry *before, struct entry *entry);
  * whoever looks.
  */
 int snapshot_digest(struct store *store, int64_t id, struct digest *ret_digest);
+/*
+ * Counters and digest of a snapshot anew, from its entries: after store_entry_put() and _remove(),
+ * in the caller's group. @info is what was on record, and becomes what is. 0, STORE_E_* or -errno.
+ */
+int snapshot_renew(struct store *store, struct snapshot_info *info);

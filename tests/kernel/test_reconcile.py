@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 
 from harness.daemon import HELPERS
-from test_host import Disk
+from harness.host import Disk
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Trusted writers on a guarded host filesystem: the package manager is one by its digest in the baseline
 of that filesystem, and what it unpacks runs there."""
-import json
+import functools
 import os
 import shutil
 
 import pytest
 
-from harness.baselines import publish
 from harness.daemon import HELPERS
-from test_host import Disk, PROGRAMS
+from harness.host import Disk
 
 MANAGERS = ("bin/pkg", "bin/other")
 
@@ -37,18 +36,8 @@ def other():
 
 
 @pytest.fixture
-def guard(start, fs):
-    def make(*disks, known=MANAGERS, **kwargs):
-        paths = [{"path": d.mount} for d in disks]
-        daemon = start(ready=False, storage=[fs.mount], guard_extra=f"paths: {json.dumps(paths)}",
-                       extra="trust: {writers: [/bin/pkg]}", **kwargs)
-        daemon.start()
-        for d in disks:
-            publish(daemon, d.digests(*PROGRAMS, *known), d.mount, "filesystem", d.uuid, kind="host")
-        daemon.stop()
-        daemon.start()
-        return daemon
-    return make
+def guard(guard):
+    return functools.partial(guard, known=MANAGERS, extra="trust: {writers: [/bin/pkg]}")
 
 
 def unpack(disk, program="bin/pkg", target="/bin/hello", verb="unpack"):
