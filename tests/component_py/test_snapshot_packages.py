@@ -223,6 +223,7 @@ test
 %install
 mkdir -p %{{buildroot}}/usr/bin
 printf '#!/bin/sh\\n# {n}\\n' >%{{buildroot}}/usr/bin/tool
+touch -d 2026-01-0{n} %{{buildroot}}/usr/bin/tool
 ln -s tool-{n} %{{buildroot}}/usr/bin/tool-link
 %files
 %defattr(-,root,root)
