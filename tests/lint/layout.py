@@ -1,5 +1,6 @@
 """clang-format has nothing to change in any C file."""
 
+import collections
 import shutil
 
 from tree import output
@@ -18,11 +19,13 @@ class Layout:
     @staticmethod
     def check(tree):
         findings = []
-        for path in tree.files(("lib", "daemon", "tools", "tests"), (".c", ".h")):
-            code, text = output("clang-format", "--dry-run", "-Werror", "--style=file", path)
-            if code != 0:
-                where = text.split(": error", 1)[0].replace(str(tree.root) + "/", "")
-                findings.append(f"{where}: clang-format would change it ({text.count(': error')} places)")
+        # One process for all: it starts slower than it reads.
+        paths = list(tree.files(("lib", "daemon", "tools", "tests"), (".c", ".h")))
+        code, text = output("clang-format", "--dry-run", "-Werror", "--style=file", *paths) if paths else (0, "")
+        if code != 0:
+            places = collections.Counter(line.split(":", 2)[0] for line in text.splitlines() if ": error" in line)
+            findings += [f"{name.removeprefix(str(tree.root) + '/')}: clang-format would change it ({n} places)"
+                         for name, n in sorted(places.items())] or [text]
         return findings
 
 
