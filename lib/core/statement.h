@@ -13,6 +13,7 @@
 
 #include "core/types.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,42 @@ enum statement_bind {
 	_STATEMENT_BIND_MAX,
 };
 
+/*
+ * Where a list vouches, as glob patterns (core/glob.h, text) over what the host says of the place.
+ * Within a kind one match is enough, and each kind that has patterns must match; none at all:
+ * everywhere. In the predicate, as `scope`, which must be named in `critical`:
+ * {"images": ["docker.io/library/web:*"], "namespaces": ["prod"], "hosts": ["web"]}
+ */
+enum statement_scope_kind {
+	STATEMENT_SCOPE_UNSET = 0,
+	STATEMENT_SCOPE_IMAGES,     /* reference of the container's image */
+	STATEMENT_SCOPE_NAMESPACES, /* of Kubernetes */
+	STATEMENT_SCOPE_HOSTS,      /* one of the host's own labels (trust.labels) */
+	_STATEMENT_SCOPE_MAX,
+};
+
+const char *statement_scope_kind_name(enum statement_scope_kind kind); /* images, ... */
+
+#define STATEMENT_PATTERNS_MAX 64u /* of each kind */
+
+struct statement_patterns {
+	char **items; /* owned, each passed glob_check() */
+	size_t n;
+};
+
+struct statement_scope {
+	struct statement_patterns of[_STATEMENT_SCOPE_MAX]; /* [UNSET] stays empty */
+};
+
+void statement_scope_done(struct statement_scope *scope);
+bool statement_scope_is_everywhere(const struct statement_scope *scope);
+/*
+ * What is NULL here is not known, and matches no pattern. @labels may be empty. Outside containers
+ * image and namespace are NULL.
+ */
+bool statement_scope_holds(const struct statement_scope *scope, const char *image,
+        const char *namespace, char *const *labels, size_t n_labels);
+
 /* Everything but the subjects. */
 struct statement {
 	char *series;       /* printable UTF-8; versions are compared within it */
@@ -41,6 +78,7 @@ struct statement {
 	int64_t issued_ns;  /* CLOCK_REALTIME; whole seconds, as expires_ns */
 	int64_t expires_ns; /* after issued_ns */
 	enum statement_bind bind;
+	struct statement_scope scope;
 };
 
 void statement_done(struct statement *statement);
@@ -54,6 +92,8 @@ struct statement_subject {
 
 enum {
 	STATEMENT_E_INVALID = 1, /* *reterr_error says where and why */
+	STATEMENT_E_UNKNOWN_CRITICAL,
+	STATEMENT_E_EMPTY, /* no subjects */
 };
 
 struct statement_error {

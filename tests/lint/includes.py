@@ -21,8 +21,9 @@ LAYERS = {
     "lib/config": {"base", "core", "config"},
     "lib/store": {"base", "core", "store"},
     "lib/snapshot": {"base", "core", "crypto", "store", "snapshot"},
-    "daemon": {"base", "core", "crypto", "config", "store", "snapshot", "daemon"},
-    "tools": {"base", "core", "crypto", "config", "store", "snapshot", "tools"},
+    "lib/allowlists": {"base", "core", "crypto", "store", "allowlists"},
+    "daemon": {"base", "core", "crypto", "config", "store", "snapshot", "allowlists", "daemon"},
+    "tools": {"base", "core", "crypto", "config", "store", "snapshot", "allowlists", "tools"},
 }
 
 

@@ -1,0 +1,1 @@
+#include "allowlists/in_force.h"
