@@ -216,6 +216,14 @@ static int look(struct accept *accept)
 		        call->verb->name);
 		return EX_NOINPUT;
 	}
+	if (r == 0 && snapshot_is_image(&report->before)) {
+		fprintf(stderr,
+		        "execward %s: an image never changes: what is in it now is another one; "
+		        "make a "
+		        "snapshot of that\n",
+		        call->verb->name);
+		return EX_USAGE;
+	}
 	if (r == 0)
 		r = snapshot_check_digest(call, accept->store, report);
 	if (r == 0 && report->digest != REPORT_DIGEST_INTACT) {

@@ -86,7 +86,12 @@ static void on_progress(const struct walk_progress *walk, void *userdata)
  */
 bool snapshot_has_place(const struct snapshot_info *info)
 {
-	return info->root != NULL;
+	return info->root != NULL && !snapshot_is_image(info);
+}
+
+bool snapshot_is_image(const struct snapshot_info *info)
+{
+	return info->kind == SNAPSHOT_IMAGE || info->kind == SNAPSHOT_ARCHIVE;
 }
 
 static int say(
@@ -186,16 +191,29 @@ static int compare(struct again *again, struct store *store, uint32_t keep, stru
 	        .look = on_look,
 	        .userdata = again,
 	};
+	const bool image = snapshot_is_image(&report->before);
 	unsigned int threads;
 	int r = thread_count(again->call, &threads);
 
-	if (r == 0)
+	if (r == 0 && image && call_has(again->call, OPTION_PACKAGES))
+		return say(again, &report->before,
+		        "--packages: the package database of an image is in its layers, and is not "
+		        "read there",
+		        EX_USAGE);
+	if (image)
+		options.look = NULL; /* what is in the image has come */
+	else if (r == 0)
 		r = open_place(again, &report->before);
 	if (r != 0)
 		return r;
 	r = compare_new(&options, &again->compare);
-	if (r == 0)
+	if (r == 0 && image) {
+		r = snapshot_image_again(again->tool, again->call, again->compare, report);
+		if (r != 0)
+			return r;
+	} else if (r == 0) {
 		r = walk(again, &report->before, threads, &report->totals);
+	}
 	if (r == 0)
 		r = compare_finish(again->compare, &report->comparison);
 	if (r == 0 && call_has(again->call, OPTION_PACKAGES)) {

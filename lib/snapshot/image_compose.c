@@ -59,6 +59,7 @@ static struct snapshot_info info_of(
 	        .scope = SCOPE_IMAGE,
 	        .scope_value = borrow(identity->reference ? identity->reference : identity->id),
 	        .image_id = borrow(other ? request->scope_image_id : identity->id),
+	        .root = borrow(request->place),
 	        .all_files = request->all_files,
 	        .created_ns = clock_realtime_ns(),
 	        .by_uid = request->by_uid,

@@ -29,6 +29,7 @@ struct source_request {
 	int64_t by_uid;
 	const char
 	        *name; /* what the snapshot is called; NULL: as the image, by its reference or id */
+	const char *place; /* absolute path of the archive, to look again; NULL: none */
 	/* Where it vouches, when scope_given; else containers of the image. */
 	bool scope_given;
 	enum snapshot_scope scope;
