@@ -99,6 +99,7 @@ static int make_held(struct engine *e, const struct config *config)
 	struct held_context context = {
 	        .groups = &e->groups,
 	        .overlays = e->overlays,
+	        .lingering = e->lingering,
 	        .max = kernel_has(&e->kernel, KERNEL_LEASES) ? leases_max(config) : 0,
 	};
 
@@ -208,6 +209,8 @@ static int make_tables(struct engine *e, const struct config *config)
 	if (r == 0)
 		r = engine_hosts_new(config, &e->hosts);
 	if (r == 0)
+		r = lingering_new(e->faults, &e->lingering);
+	if (r == 0)
 		r = make_held(e, config);
 	if (r == 0 && config->guard_volumes && config->guard_containers)
 		r = make_volumes(e);
@@ -286,6 +289,7 @@ static int make_deciders(struct engine *e, const struct config *config)
 	        .indexer = e->indexer,
 	        .pool = e->pool,
 	        .held = e->held,
+	        .lingering = e->lingering,
 	        .creations = e->creations,
 	        .trusted = e->trusted,
 	        .recorder = e->recorder,
@@ -301,6 +305,8 @@ static int start_threads(struct engine *e)
 {
 	int r = recorder_start(e->recorder);
 
+	if (r == 0)
+		r = lingering_start(e->lingering);
 	if (r == 0)
 		r = held_start(e->held);
 	if (r == 0)
@@ -364,6 +370,7 @@ static void destroy(struct engine *e)
 	guard_free(e->guard);
 	mounts_free(e->mounts);
 	held_free(e->held);
+	lingering_free(e->lingering);
 	volumes_free(e->volumes);
 	overlays_free(e->overlays);
 	backing_table_free(e->backings);
@@ -432,6 +439,7 @@ void engine_stop(struct engine *e)
 	births_stop(e->births);
 	pool_free(e->pool);
 	held_stop(e->held);
+	lingering_stop(e->lingering);
 	recorder_stop(e->recorder);
 	destroy(e);
 }

@@ -37,6 +37,7 @@ struct engine {
 	struct mounts_watch *watch;
 	struct guard *guard;
 	struct held *held;
+	struct lingering *lingering;
 	struct volumes *volumes; /* NULL: not guarded */
 	struct engine_hosts *hosts;
 	char *disabled; /* why enforcement is switched off; NULL: it is not. Under lock */

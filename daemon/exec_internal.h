@@ -21,7 +21,8 @@ struct exec_request {
 	_Atomic enum claim claim;
 	int fd;
 	pid_t pid;
-	int64_t deadline_ns, linger_ns;    /* CLOCK_MONOTONIC */
+	int64_t deadline_ns;               /* CLOCK_MONOTONIC */
+	struct lingering_item lingering;   /* answered: a third reference, to the lease */
 	struct exec_request *next, **link; /* in the registry, under its lock */
 
 	enum phase phase;
@@ -45,12 +46,10 @@ static inline const struct verdicts_context *exec_context(const struct exec_requ
 	return request->shared->context;
 }
 
-/* exec_registry.c: the requests that wait for an answer, and those whose lease is held on. */
+/* exec_registry.c: the requests that wait for an answer. */
 void exec_registry_add(struct exec_shared *shared, struct exec_request *request);
 /* Takes a request out, with the registry's reference; false when it is not in it. */
 bool exec_registry_remove(struct exec_shared *shared, struct exec_request *request);
-/* Keeps the descriptors, and with them the lease, a little longer; takes a reference. */
-void exec_registry_linger(struct exec_shared *shared, struct exec_request *request);
 
 /* exec_request.c */
 void exec_request_unref(struct exec_request *request);

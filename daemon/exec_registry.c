@@ -1,10 +1,4 @@
-/*
- * The registry of requests under way: their deadlines, and the leases of those that were answered.
- *
- * The lease that made a digest true is kept 20 ms past an answer that allows: by then the kernel
- * itself denies writing to a file that is being executed. Released at the answer, 8.7 to 15 % of
- * the execs ran other content under attack.
- */
+/* The registry of requests under way, and their deadlines. */
 #include "daemon/exec_internal.h"
 
 #include "base/clock.h"
@@ -12,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-
-#define LINGER_NS (20 * NS_PER_MSEC)
 
 void exec_registry_add(struct exec_shared *s, struct exec_request *request)
 {
@@ -47,20 +39,8 @@ bool exec_registry_remove(struct exec_shared *s, struct exec_request *request)
 	return true;
 }
 
-void exec_registry_linger(struct exec_shared *s, struct exec_request *request)
-{
-	atomic_fetch_add(&request->refs, 1);
-	request->linger_ns = clock_monotonic_ns() + LINGER_NS;
-	pthread_mutex_lock(&s->lock);
-	request->next = NULL;
-	*s->lingering_tail = request;
-	s->lingering_tail = &request->next;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-}
-
 /*
- * Deadlines and leases, on the timer's thread.
+ * Deadlines, on the timer's thread.
  */
 int exec_shared_init(struct exec_shared *s, const struct verdicts_context *context)
 {
@@ -69,7 +49,6 @@ int exec_shared_init(struct exec_shared *s, const struct verdicts_context *conte
 	memset(s, 0, sizeof(*s));
 	s->context = context;
 	s->tail = &s->first;
-	s->lingering_tail = &s->lingering;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -105,45 +84,19 @@ static struct exec_request *overdue(struct exec_shared *s, int64_t now_ns)
 	return request;
 }
 
-static struct exec_request *lingered(struct exec_shared *s, int64_t now_ns)
-{
-	struct exec_request *request = s->lingering;
-
-	if (!request || (request->linger_ns > now_ns && !s->ending))
-		return NULL;
-	s->lingering = request->next;
-	if (!s->lingering)
-		s->lingering_tail = &s->lingering;
-	return request;
-}
-
-static int64_t next_deadline(const struct exec_shared *s)
-{
-	int64_t at = s->first ? s->first->deadline_ns : INT64_MAX;
-
-	if (s->lingering && s->lingering->linger_ns < at)
-		at = s->lingering->linger_ns;
-	return at;
-}
-
 void exec_shared_expire(struct exec_shared *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (!s->ending || s->first || s->lingering) {
-		int64_t now_ns = clock_monotonic_ns();
-		struct exec_request *late = overdue(s, now_ns), *held = lingered(s, now_ns);
+	while (!s->ending || s->first) {
+		struct exec_request *late = overdue(s, clock_monotonic_ns());
 
-		if (!late && !held) {
-			wait_until(s, next_deadline(s));
+		if (!late) {
+			wait_until(s, s->first ? s->first->deadline_ns : INT64_MAX);
 			continue;
 		}
 		pthread_mutex_unlock(&s->lock);
-		if (late) {
-			exec_request_answer_fault(late, FAULT_DEADLINE);
-			exec_request_unref(late);
-		}
-		if (held)
-			exec_request_unref(held);
+		exec_request_answer_fault(late, FAULT_DEADLINE);
+		exec_request_unref(late);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -463,11 +463,21 @@ static void remember_in_kernel(struct exec_request *request)
 	rulings_release(c->rulings, now);
 }
 
+static void let_go(struct lingering_item *item)
+{
+	exec_request_unref(
+	        (struct exec_request *)((char *)item - offsetof(struct exec_request, lingering)));
+}
+
+/* What makes the verdict true is held until the exec is beyond the reach of writers. */
 static void allowed(struct exec_request *request)
 {
 	remember_in_kernel(request);
-	if (request->self.leased && request->fd >= 0)
-		exec_registry_linger(request->shared, request);
+	if (!request->self.leased || request->fd < 0)
+		return;
+	atomic_fetch_add(&request->refs, 1);
+	request->lingering = (struct lingering_item){.tgid = request->pid, .release = let_go};
+	lingering_add(exec_context(request)->lingering, &request->lingering);
 }
 
 static enum pool_step step_decide(struct exec_request *request)

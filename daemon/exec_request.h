@@ -19,7 +19,6 @@ struct exec_shared {
 	struct exec_request *first, **tail; /* unanswered, in order of their deadlines */
 	size_t count;
 	bool ending;
-	struct exec_request *lingering, **lingering_tail; /* answered, lease held a little longer */
 	_Atomic uint64_t verdicts[_VERDICT_MAX];
 };
 
@@ -30,7 +29,7 @@ void exec_shared_done(struct exec_shared *shared);
 void exec_request_begin(
         struct exec_shared *shared, const struct fan_event *event, struct ruling *ruling);
 
-/* The timer's thread: answers what is past its deadline, lets go of leases; until the end. */
+/* The timer's thread: answers what is past its deadline; until the end. */
 void exec_shared_expire(struct exec_shared *shared);
 /* Gives what is under way @grace_ms, then answers it by on_failure and ends the timer. */
 void exec_shared_end(struct exec_shared *shared, unsigned int grace_ms);

@@ -44,6 +44,9 @@ static const struct fault_row rows[_FAULT_MAX] = {
         [FAULT_BASELINE] = {"baseline",
                 "an index that cannot be read vouches for nothing; baselines that cannot be loaded "
                 "leave those before in force"},
+        [FAULT_LEASE_LATE] = {"lease_late",
+                "an exec that was let through stood still for 40 s, and somebody may write its "
+                "file now"},
 };
 
 int faults_new(struct faults **ret_faults)

@@ -24,9 +24,6 @@
 
 #include <uthash.h>
 
-#define DRAIN_NS                                                                                   \
-	(20 * NS_PER_MSEC) /* an exec denies writers itself by then; docs/architecture.md,         \
-	                      "Soundness" */
 #define EXPIRE_EARLY   (1 * NS_PER_SEC) /* the mark goes before what it stands for expires */
 #define SIGNALS_A_READ 64u
 #define LOOKS_A_KEEP   16u
@@ -50,10 +47,10 @@ struct inode_key {
 struct held_file {
 	int fd;
 	struct inode_key key;
-	struct owner *owner;            /* NULL once the mark is gone */
-	int64_t until_ns;               /* CLOCK_REALTIME; 0 for ever */
-	int64_t release_ns;             /* CLOCK_MONOTONIC, once the mark is gone */
-	struct held_file *next, **link; /* of the owner, or of those that drain */
+	struct owner *owner;
+	int64_t until_ns;                /* CLOCK_REALTIME; 0 for ever */
+	struct held_file *next, **link;  /* of the owner */
+	struct lingering_item lingering; /* once the mark is gone */
 	UT_hash_handle by_fd, by_inode;
 };
 
@@ -67,7 +64,6 @@ struct held {
 	struct owner *owners;
 	size_t counts[_KIND_MAX];
 	struct held_file *by_fd, *by_inode; /* with a mark */
-	struct held_file *draining, **draining_tail;
 };
 
 static int open_signals(void)
@@ -87,7 +83,6 @@ int held_new(const struct held_context *context, struct held **ret_held)
 	if (!h)
 		return -ENOMEM;
 	h->context = *context;
-	h->draining_tail = &h->draining;
 	pthread_mutex_init(&h->lock, NULL);
 	h->signals = open_signals();
 	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -164,13 +159,20 @@ static void owner_put(struct held *h, struct owner *owner)
 	free(owner);
 }
 
-/* The mark is gone, or goes now; the lease stays for those whom it let pass. */
+static void end_lease(struct lingering_item *item)
+{
+	struct held_file *entry =
+	        (struct held_file *)((char *)item - offsetof(struct held_file, lingering));
+
+	close(entry->fd); /* the writer goes on */
+	free(entry);
+}
+
+/* The mark is gone, or goes now; the lease stays for those whom it let pass, whoever they are. */
 static void let_go(struct held *h, struct held_file *entry, bool unmark)
 {
 	struct owner *owner = entry->owner;
 
-	if (!owner)
-		return; /* it drains already */
 	if (unmark)
 		fan_groups_recall(h->context.groups, entry->fd);
 	HASH_DELETE(by_fd, h->by_fd, entry);
@@ -179,9 +181,8 @@ static void let_go(struct held *h, struct held_file *entry, bool unmark)
 	owner->count--;
 	h->counts[owner->kind]--;
 	owner_put(h, owner);
-	entry->owner = NULL;
-	entry->release_ns = clock_monotonic_ns() + DRAIN_NS;
-	list_append(entry, &h->draining_tail);
+	entry->lingering = (struct lingering_item){.tgid = 0, .release = end_lease};
+	lingering_add(h->context.lingering, &entry->lingering);
 }
 
 static void let_all_go(struct held *h, bool unmark)
@@ -190,19 +191,6 @@ static void let_all_go(struct held *h, bool unmark)
 
 	HASH_ITER(by_fd, h->by_fd, entry, next)
 	let_go(h, entry, unmark);
-}
-
-/* Closes what has drained; the time of the next, or INT64_MAX. */
-static int64_t release(struct held *h, int64_t now_ns)
-{
-	while (h->draining && h->draining->release_ns <= now_ns) {
-		struct held_file *entry = h->draining;
-
-		list_remove(entry, &h->draining_tail);
-		close(entry->fd); /* ends the lease: the writer goes on */
-		free(entry);
-	}
-	return h->draining ? h->draining->release_ns : INT64_MAX;
 }
 
 static bool still_leased(const struct held_file *entry)
@@ -341,8 +329,6 @@ bool held_keep(struct held *h, const struct held_place *place, int64_t until_ns,
 		return false;
 	pthread_mutex_lock(&h->lock);
 	kept = keep_locked(h, place, entry);
-	if (h->draining)
-		wake(h);
 	pthread_mutex_unlock(&h->lock);
 	if (!kept) {
 		free(entry);
@@ -357,7 +343,6 @@ void held_forget(struct held *h)
 	pthread_mutex_lock(&h->lock);
 	fan_groups_forget(h->context.groups);
 	let_all_go(h, false);
-	wake(h);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -369,7 +354,6 @@ void held_sweep(struct held *h)
 	HASH_ITER(by_fd, h->by_fd, entry, next)
 	if (is_gone(&entry->owner->place) || is_unlinked(entry))
 		let_go(h, entry, true);
-	wake(h);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -435,25 +419,6 @@ static void read_timer(struct held *h)
 	pthread_mutex_unlock(&h->lock);
 }
 
-static int64_t release_due(struct held *h)
-{
-	int64_t next_ns;
-
-	pthread_mutex_lock(&h->lock);
-	next_ns = release(h, clock_monotonic_ns());
-	pthread_mutex_unlock(&h->lock);
-	return next_ns;
-}
-
-static int wait_ms(int64_t next_ns)
-{
-	int64_t left_ns = next_ns - clock_monotonic_ns();
-
-	if (next_ns == INT64_MAX)
-		return -1;
-	return left_ns <= 0 ? 0 : (int)(left_ns / NS_PER_MSEC) + 1;
-}
-
 static void *held_main(void *userdata)
 {
 	struct held *h = userdata;
@@ -467,7 +432,7 @@ static void *held_main(void *userdata)
 	while (!h->stopping) {
 		uint64_t ignored;
 
-		if (poll(fds, 3, wait_ms(release_due(h))) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			break;
 		(void)!read(h->wake, &ignored, sizeof(ignored));
 		read_signals(h);
@@ -497,7 +462,6 @@ void held_stop(struct held *h)
 	}
 	pthread_mutex_lock(&h->lock);
 	let_all_go(h, false);
-	(void)release(h, INT64_MAX);
 	pthread_mutex_unlock(&h->lock);
 }
 

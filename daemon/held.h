@@ -2,8 +2,8 @@
  * Verdicts on files of upper layers, and of guarded host filesystems, that the kernel remembers. A
  * lower file nobody can write; an upper one anybody in the container can, and the host its own: so
  * its ignore mark stands only as long as our lease on the real inode. Whoever asks to write it
- * waits, is noticed (a signal, read by a thread that does nothing else), the mark goes, and 20 ms
- * later the lease: an exec that the mark let pass is beyond the kernel's own write-deny by then.
+ * waits, is noticed (a signal, read by a thread that does nothing else), the mark goes, and the
+ * lease when every exec that the mark let pass is beyond the kernel's own write-deny (lingering.h).
  *
  * The number of leases is bounded. When it is reached, the kind that holds more, containers or host
  * filesystems, gives one up: of it the container, or filesystem, that holds most its oldest. One
@@ -13,6 +13,7 @@
 
 #include "daemon/fan_groups.h"
 #include "daemon/hostfs.h"
+#include "daemon/lingering.h"
 #include "daemon/overlays.h"
 
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct held;
 struct held_context {
 	const struct fan_groups *groups;
 	struct overlays *overlays;
-	unsigned int max; /* leases at a time; 0: nothing is held */
+	struct lingering *lingering; /* takes over the leases whose mark is gone */
+	unsigned int max;            /* leases at a time; 0: nothing is held */
 };
 
 int held_new(const struct held_context *context, struct held **ret_held);

@@ -12,6 +12,7 @@
 #include "daemon/hashing.h"
 #include "daemon/held.h"
 #include "daemon/image_index.h"
+#include "daemon/lingering.h"
 #include "daemon/pool.h"
 #include "daemon/probe.h"
 #include "daemon/recorder.h"
@@ -31,6 +32,7 @@ struct verdicts_context {
 	struct image_indexer *indexer;
 	struct pool *pool;
 	struct held *held;
+	struct lingering *lingering;
 	struct creations *creations;
 	struct trusted *trusted;
 	struct recorder *recorder;

@@ -57,6 +57,11 @@ static const struct {
                 {LEVEL_NOTE, {0}, "a drop's writer had ended before it was looked at", "nothing"}},
         {"creation_late", {LEVEL_NOTE, {0}, "a verdict came before its drop was on record",
                                   "a longer deadline"}},
+        {"lease_late",
+                {LEVEL_WEAK, {9, 10},
+                        "an exec stood still for 40 s after it was let through: its "
+                        "file could be written meanwhile",
+                        "find out who keeps processes from running: cgroup limits, a freezer"}},
         {"metadata", {LEVEL_NOTE, {0}, "a container has no name",
                              "runtimes: say where the runtime keeps its files"}},
 };

@@ -20,7 +20,7 @@ GARBAGE = ["", "\n", "abc", "2x", "0x2", "-", "1 1", "99999999999999999999", "\x
 
 FAULTS = {
     WEAK: {"deadline", "queue_full", "memory", "mark", "event_fd", "shutdown", "store", "recorder_full", "sink",
-           "queue_overflow", "baseline"},
+           "queue_overflow", "baseline", "lease_late"},
     NOTE: {"probe", "hash", "file_changed", "file_too_long", "layer_unknown", "task_gone", "read", "reply",
            "writer_gone", "creation_late", "metadata"},
 }

@@ -1,13 +1,15 @@
 """Rows 9 and 10: content that changes while it is decided on. One content is approved, the other is not,
 and attackers switch between them: what runs is what was approved."""
+import errno
 import hashlib
 import os
 import re
 import shutil
+import time
 
 import pytest
 
-from harness.daemon import HELPERS
+from harness.daemon import HELPERS, SLOW
 
 TRIES = int(os.environ.get("EXECWARD_RACE_TRIES", "1000"))
 
@@ -43,6 +45,102 @@ def test_rows_9_and_10_only_the_approved_content_runs(arena, start, marks, metho
     print(f"\n{marks} {method} x{attackers} pace {pace} us: {counts}")
     assert counts["evil"] == 0, counts
     assert counts["denied"] + counts["good"] + counts["busy"] > 0
+
+
+class Freezer:
+    """A cgroup that stops a task where it waits, in the middle of its execve(2): what a processor that is shared
+    with many does by chance."""
+
+    def __init__(self):
+        self.path = f"/sys/fs/cgroup/freezer/execward-test-{os.getpid()}"
+        os.mkdir(self.path)
+
+    def write(self, name, value):
+        with open(f"{self.path}/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def close(self):
+        self.write("freezer.state", "THAWED")
+        until = time.monotonic() + 10
+        while True:
+            try:
+                return os.rmdir(self.path)
+            except OSError:
+                assert time.monotonic() < until
+                time.sleep(0.01)  # who was in it is being reaped
+
+
+@pytest.fixture
+def freezer():
+    made = Freezer()
+    yield made
+    made.close()
+
+
+def wait_for(condition, seconds=20 * SLOW):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.0005)
+
+
+def waits_in_execve(pid):
+    """In the kernel, for the verdict."""
+    try:
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as file:
+            return file.read().split()[0] in ("59", "322")
+    except OSError:
+        return False
+
+
+def change(path, word, flags):
+    fd = os.open(path, os.O_WRONLY | flags)
+    with open(path, "rb") as file:
+        at = file.read(1 << 20).index(b"MARKER-") + len("MARKER-")
+    os.pwrite(fd, word, at)
+    os.close(fd)
+
+
+@pytest.mark.kernel(since="6.5", why="a task that waits for a verdict can be frozen")
+def test_rows_9_and_10_who_executes_stands_still(arena, start, marks, freezer):
+    """Let through, and stopped before the point from which the kernel denies writers: the lease stays until it
+    goes on. One that was held for 20 ms let the other content run, in 21 of 100 execs that shared a processor
+    with 16 tasks."""
+    target = arena.path("/tmp/marked")
+    os.truncate(target, 256 << 20)  # takes a while to hash: time to stop who waits
+    daemon = start(marks=marks)
+    daemon.tool("approve", digest_of(target), "--reason", "race")
+    allowed = daemon.status()["verdicts"]["allow"]
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(write, 1)
+            freezer.write("cgroup.procs", os.getpid())
+            os.chroot(arena.merged)
+            os.chdir("/")
+            os.execve("/tmp/marked", ["/tmp/marked"], {})
+        except OSError as error:
+            os._exit(error.errno)
+        finally:
+            os._exit(70)
+    os.close(write)
+    wait_for(lambda: waits_in_execve(child))
+    freezer.write("freezer.state", "FROZEN")
+    wait_for(lambda: daemon.status()["verdicts"]["allow"] > allowed)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        with pytest.raises(BlockingIOError):
+            change(target, b"EVIL", os.O_NONBLOCK)
+        time.sleep(0.005)
+    freezer.write("freezer.state", "THAWED")
+    with os.fdopen(read) as output:
+        said = output.read()
+    # Freezing looks like a signal, for which execve(2) begins anew; and then somebody wants to write it.
+    assert (said, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) in (("MARKER-GOOD\n", 0), ("", errno.EPERM))
+    began = time.monotonic()
+    change(target, b"EVIL", 0)  # waits for the lease, which nobody needs any more
+    assert time.monotonic() - began < 10 * SLOW
 
 
 @pytest.mark.parametrize("method", ["write", "mmap", "rename"])
