@@ -66,7 +66,7 @@ static void test_from_version_1(void **state)
 	/* A reader does not migrate. */
 	assert_int_equal(store_open(f->dir, STORE_READ_ONLY, &f->store), STORE_E_CORRUPT);
 	assert_int_equal(store_open(f->dir, STORE_READ_WRITE, &f->store), 0);
-	assert_int_equal(raw_int(f, "PRAGMA user_version"), 2);
+	assert_int_equal(raw_int(f, "PRAGMA user_version"), 3);
 	assert_int_equal(count_events(f->store, QUERY(.container = "web"), &seen), 1);
 	assert_int_equal(seen.count, 7);
 	assert_string_equal(seen.path, "/bin/x");

@@ -259,7 +259,8 @@ static void test_words_follow_the_enums(void **state)
 
 	assert_int_equal(n, _VERDICT_MAX + _REASON_MAX + _ORIGIN_MAX + _GRANT_MAX + _EXEC_KIND_MAX +
 	                            _SNAPSHOT_KIND_MAX + _SNAPSHOT_SCOPE_MAX + _SNAPSHOT_STATE_MAX +
-	                            _ENTRY_TYPE_MAX + _CONTENT_MAX);
+	                            _ENTRY_TYPE_MAX + _CONTENT_MAX + _STATEMENT_BIND_MAX +
+	                            _STATEMENT_SCOPE_MAX);
 	raw(f, "DELETE FROM word WHERE kind = 'reason' AND value > 3; "
 	       "UPDATE word SET name = 'x' WHERE kind = 'verdict'");
 	reopen(f, 0);
