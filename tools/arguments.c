@@ -74,9 +74,25 @@ static const struct option_row options[_OPTION_MAX] = {
         [OPTION_SIGNATURE] = {"signature", "FILE", "the signature: its bytes, or base64"},
         [OPTION_DRY_RUN] = {"dry-run", NULL, "only tell what would be done"},
         [OPTION_RESET] = {"reset", NULL, "forget it; --reason says why"},
+        [OPTION_FILES] = {"files", "LIST", "a file with paths to hash, one a line; - for stdin"},
+        [OPTION_SUMS] = {"sums", "FILE", "output of sha256sum; - for stdin"},
+        [OPTION_PACKAGE] = {"package", "NAME", "the files of an installed package (dpkg, rpm)"},
+        [OPTION_PACKAGE_FILE] = {"package-file", "FILE", "what a .deb or .rpm would install"},
+        [OPTION_SBOM] = {"sbom", "FILE", "files of a CycloneDX or SPDX 2 JSON; - for stdin"},
+        [OPTION_LIST_SCOPE] = {"scope", "KIND=GLOB",
+                "where the list vouches: image=GLOB, namespace=GLOB, host=LABEL"},
+        [OPTION_REQUIRE_SIGNATURE] = {"require-signature", NULL,
+                "only files that a trusted key of use ima has signed"},
+        [OPTION_LIST_NUMBER] = {"version", "N", "the version of the allowlist (1)"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
+
+static bool may_repeat(const struct verb *verb, int option)
+{
+	return verb && verb->takes & VERB_REPEATS &&
+	       (OPTIONS_OF_SOURCES | TAKES(LIST_SCOPE)) & UINT64_C(1) << option;
+}
 
 /*
  * Spelling: the word that somebody may have meant.
@@ -177,6 +193,17 @@ static int unknown_option(const struct call *call, const char *word)
 	return refuse(call, word, "unknown option", near);
 }
 
+static int keep(const char *word, int option, const char *value, struct call *call)
+{
+	call->values[option] = value;
+	if (!may_repeat(call->verb, option))
+		return 0;
+	if (call->n_given == GIVEN_MAX)
+		return refuse(call, word, "one too many of those that may repeat", NULL);
+	call->given[call->n_given++] = (struct given){(enum option)option, value};
+	return 0;
+}
+
 /* One option at argv[*at]; moves *at past its value. */
 static int parse_option(int argc, char **argv, int *at, struct call *call)
 {
@@ -196,10 +223,9 @@ static int parse_option(int argc, char **argv, int *at, struct call *call)
 		value = argv[++*at];
 	if (options[i].value && !*value)
 		return refuse(call, word, "needs a value", NULL);
-	if (options[i].value && call->values[i])
+	if (options[i].value && call->values[i] && !may_repeat(call->verb, i))
 		return refuse(call, word, "given twice", NULL);
-	call->values[i] = value;
-	return 0;
+	return keep(word, i, value, call);
 }
 
 /* How many arguments the verb takes, at most and at least, by what its usage says. */
@@ -343,9 +369,9 @@ void arguments_print_verb(FILE *stream, const struct verb *verb)
 		bool needed = verb->needs & UINT64_C(1) << i;
 
 		if (verb->takes & UINT64_C(1) << i)
-			fprintf(stream, " %s--%s%s%s%s", needed ? "" : "[", options[i].name,
+			fprintf(stream, " %s--%s%s%s%s%s", needed ? "" : "[", options[i].name,
 			        options[i].value ? " " : "", options[i].value ?: "",
-			        needed ? "" : "]");
+			        needed ? "" : "]", may_repeat(verb, i) ? "..." : "");
 	}
 	fprintf(stream, " [--json]\n\n%s.\n", verb->summary);
 	if (verb->details)

@@ -56,6 +56,14 @@ enum option {
 	/* allowlists */
 	OPTION_DRY_RUN,
 	OPTION_RESET,
+	OPTION_FILES,
+	OPTION_SUMS,
+	OPTION_PACKAGE,
+	OPTION_PACKAGE_FILE,
+	OPTION_SBOM,
+	OPTION_LIST_SCOPE,  /* --scope of lists */
+	OPTION_LIST_NUMBER, /* --version of lists, as --list-version */
+	OPTION_REQUIRE_SIGNATURE,
 	_OPTION_MAX,
 };
 
@@ -65,7 +73,13 @@ enum option {
  * configuration. It is read only with --config, or for what --keys would say.
  */
 #define VERB_OFFLINE (UINT64_C(1) << 63)
-_Static_assert(_OPTION_MAX < 63, "a bit for each option, and VERB_OFFLINE");
+/* Among takes: sources of files and scopes may be given several times: call.given. */
+#define VERB_REPEATS (UINT64_C(1) << 62)
+_Static_assert(_OPTION_MAX < 62, "a bit for each option, VERB_OFFLINE and VERB_REPEATS");
+/* Where `allowlist create` finds files. */
+#define OPTIONS_OF_SOURCES                                                                         \
+	(TAKES(ROOTFS) | TAKES(IMAGE) | TAKES(ARCHIVE) | TAKES(SNAPSHOT) | TAKES(FILES) |          \
+	        TAKES(SUMS) | TAKES(SBOM) | TAKES(PACKAGE) | TAKES(PACKAGE_FILE))
 
 struct tool;
 struct call;
@@ -81,6 +95,13 @@ struct verb {
 	int (*run)(const struct tool *tool, const struct call *call);
 };
 
+#define GIVEN_MAX 256u /* options that repeat, in one call */
+
+struct given {
+	enum option option;
+	const char *value;
+};
+
 /* What was typed. All borrowed from argv. */
 struct call {
 	const struct verb *verb;      /* NULL when none was named */
@@ -89,6 +110,8 @@ struct call {
 	const char *const *arguments; /* all of them, in their order; n_arguments */
 	size_t n_arguments;
 	const char *values[_OPTION_MAX]; /* NULL: not given; "" for a flag that was */
+	struct given given[GIVEN_MAX]; /* of the options that may repeat, each time it was given */
+	size_t n_given;
 };
 
 static inline bool call_has(const struct call *call, enum option option)

@@ -112,6 +112,31 @@ static const char allowlist_rollback[] =
         "series, or without SERIES everything that is remembered, the latest trusted time with it; "
         "first\n"
         "raise the floors in trust.json. Lists in force stay.";
+static const char allowlist_create[] =
+        "Lists what a release consists of, sorted, unsigned: ready for `execward sign`. Sources "
+        "may\n"
+        "be mixed and repeated. Trees, images, archives, snapshots and packages give their\n"
+        "executables (ELF, #!, x bit), with --all-files all files; files that are named, --sums "
+        "and\n"
+        "--sbom give all they name. FILE is listed by where it is on this host; names in --sums "
+        "and\n"
+        "--sbom are below the root of where they will run. With --package, --rootfs is where the\n"
+        "package is installed, and no source itself. --scope narrows where the list vouches: one "
+        "of\n"
+        "each kind must match. SOURCE_DATE_EPOCH sets when it was issued; the same files then "
+        "give\n"
+        "the same bytes.\n"
+        "\n"
+        "Exits 1 when it was written without what could not be read, has no SHA-256, or cannot be\n"
+        "named in a list; 66 when there is nothing to list. Only --snapshot, --image and\n"
+        "--require-signature without --keys read the daemon's configuration. --require-signature\n"
+        "leaves out every file without a good signature in its security.ima, in FILE.sig beside it "
+        "or\n"
+        "in its .rpm.";
+static const char allowlist_diff[] =
+        "What B adds, removes and changes, and how its head differs. Statements, or envelopes, "
+        "whose\n"
+        "signatures are not looked at. Exits 1 when the two differ in any of it.";
 
 static const struct verb verbs[] = {
         {"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0,
@@ -211,7 +236,8 @@ static const struct verb verbs[] = {
         {"snapshot prune", "Removes snapshots that newer ones stand for", NULL, TAKES(KEEP), 0,
                 snapshot_prune, verb_snapshot_prune},
         {"snapshot export", "Writes a snapshot as an allowlist", "SNAPSHOT",
-                TAKES(OUT) | TAKES(SERIES) | TAKES(LIST_VERSION) | TAKES(VALID_FOR) | TAKES(BIND),
+                TAKES(OUT) | TAKES(SERIES) | TAKES(LIST_VERSION) | TAKES(LIST_NUMBER) |
+                        TAKES(VALID_FOR) | TAKES(BIND) | VERB_REPEATS | TAKES(LIST_SCOPE),
                 TAKES(OUT) | TAKES(SERIES) | TAKES(VALID_FOR), snapshot_export,
                 verb_snapshot_export},
         {"snapshot import", "Reads an allowlist as a snapshot", "FILE", TAKES(NAME) | TAKES(SCOPE),
@@ -225,6 +251,15 @@ static const struct verb verbs[] = {
                 TAKES(REASON), TAKES(REASON), NULL, verb_allowlist_remove},
         {"allowlist rollback-state", "Which versions were in force, or forgets them", "[SERIES]",
                 TAKES(RESET) | TAKES(REASON), 0, allowlist_rollback, verb_allowlist_rollback},
+        {"allowlist create", "Lists what a release consists of, for signing", "[FILE...]",
+                VERB_OFFLINE | VERB_REPEATS | OPTIONS_OF_SOURCES | TAKES(ALL_FILES) |
+                        TAKES(SERIES) | TAKES(LIST_NUMBER) | TAKES(LIST_VERSION) |
+                        TAKES(VALID_FOR) | TAKES(BIND) | TAKES(LIST_SCOPE) | TAKES(OUT) |
+                        TAKES(REQUIRE_SIGNATURE) | TAKES(KEYS),
+                TAKES(OUT) | TAKES(SERIES) | TAKES(VALID_FOR), allowlist_create,
+                verb_allowlist_create},
+        {"allowlist diff", "What differs between two lists", "A B", VERB_OFFLINE, 0, allowlist_diff,
+                verb_allowlist_diff},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -253,6 +288,12 @@ static bool needs_config(const struct call *call)
 {
 	if (!(call->verb->takes & VERB_OFFLINE) || call_has(call, OPTION_CONFIG))
 		return true;
+	/* It says where the database and the storage of images are. */
+	if (call_has(call, OPTION_SNAPSHOT) || call_has(call, OPTION_IMAGE))
+		return true;
+	if (call->verb->takes & TAKES(REQUIRE_SIGNATURE) &&
+	        !call_has(call, OPTION_REQUIRE_SIGNATURE))
+		return false;
 	return call->verb->takes & TAKES(KEYS) && !call_has(call, OPTION_KEYS);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "tools/client.h"
+#include "tools/interrupt.h"
 #include "tools/print.h"
 
 #include <errno.h>
@@ -26,25 +27,6 @@ static const struct source sources[] = {
 };
 
 #define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
-
-/* A second signal ends the process at once: what is half built is swept by the next snapshot. */
-static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
-{
-	(void)number;
-	stop = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-
-	/* sa_flags is int, and SA_RESETHAND its sign bit. */
-	action.sa_flags |= (int)SA_RESETHAND;
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
-}
 
 int creation_say(const char *what, const char *text, int code)
 {
@@ -229,7 +211,7 @@ unsigned int creation_threads(const struct creation *creation)
 
 int verb_snapshot_create(const struct tool *tool, const struct call *call)
 {
-	struct creation creation = {.tool = tool, .call = call, .stop = &stop};
+	struct creation creation = {.tool = tool, .call = call};
 	const struct source *source;
 	int r = choose(call, &source);
 
@@ -237,7 +219,8 @@ int verb_snapshot_create(const struct tool *tool, const struct call *call)
 		r = check_threads(call);
 	if (r != 0)
 		return r;
-	catch_signals();
+	/* What is half built when a second signal comes is swept by the next snapshot. */
+	creation.stop = interrupt_catch();
 	r = source->create(&creation);
 	store_free(creation.store);
 	if (creation.published)

@@ -40,6 +40,9 @@ int verb_snapshot_prune(const struct tool *tool, const struct call *call);
 int verb_snapshot_export(const struct tool *tool, const struct call *call);
 int verb_snapshot_import(const struct tool *tool, const struct call *call);
 
+int verb_allowlist_create(const struct tool *tool, const struct call *call);
+int verb_allowlist_diff(const struct tool *tool, const struct call *call);
+
 int verb_keygen(const struct tool *tool, const struct call *call);
 int verb_pubkey(const struct tool *tool, const struct call *call);
 int verb_sign(const struct tool *tool, const struct call *call);

@@ -77,13 +77,15 @@ static enum allowlist_reason judge_statement(const struct call *call, const stru
 	};
 	enum allowlist_reason reason;
 	struct digest payload;
+	int r;
 
 	if (digest_data(dsse->body, dsse->body_size, &payload) < 0)
 		return ALLOWLIST_UNCHECKED;
 	if (trust_is_revoked(trust, &payload))
 		return ALLOWLIST_REVOKED_DIGEST;
-	if (summary_of(dsse, &verdict->summary) != 0)
-		return ALLOWLIST_BAD_STATEMENT;
+	r = summary_of(dsse, &verdict->summary);
+	if (r != 0)
+		return r < 0 ? ALLOWLIST_UNCHECKED : allowlist_reason_of_statement(r);
 	verdict->has_summary = true;
 	reason = dsse_verify_series(&verdict->signatures, statement->series);
 	if (reason != ALLOWLIST_ACCEPTED)

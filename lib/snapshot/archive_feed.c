@@ -138,16 +138,34 @@ static int support_compression(struct archive *reader)
 	return 0;
 }
 
+static int support_format(struct archive *reader, enum feed_format format)
+{
+	switch (format) {
+	case FEED_TAR:
+	case FEED_COMPRESSED_TAR:
+		return archive_read_support_format_tar(reader);
+	case FEED_AR:
+		return archive_read_support_format_ar(reader);
+	case FEED_RPM:
+		/* Its headers are a filter to libarchive, which the compression is beneath. */
+		if (archive_read_support_filter_rpm(reader) != ARCHIVE_OK ||
+		        archive_read_support_filter_lzma(reader) != ARCHIVE_OK)
+			return ARCHIVE_FATAL;
+		return archive_read_support_format_cpio(reader);
+	case FEED_RAW:
+	default:
+		return archive_read_support_format_raw(reader);
+	}
+}
+
 static int open_reader(struct feed *feed, enum feed_format format, struct archive *reader)
 {
 	struct archive_entry *entry;
-	int r = format == FEED_TAR ? 0 : support_compression(reader);
+	int r = format == FEED_TAR || format == FEED_AR ? 0 : support_compression(reader);
 
 	if (r < 0)
 		return r;
-	r = format == FEED_RAW ? archive_read_support_format_raw(reader)
-	                       : archive_read_support_format_tar(reader);
-	if (r != ARCHIVE_OK)
+	if (support_format(reader, format) != ARCHIVE_OK)
 		return -ENOMEM;
 	if (archive_read_open(reader, feed, NULL, on_read, NULL) != ARCHIVE_OK)
 		return feed_failure(feed, reader);

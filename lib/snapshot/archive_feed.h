@@ -50,6 +50,8 @@ enum feed_format {
 	FEED_RAW, /* whatever it is, without its compression */
 	FEED_TAR,
 	FEED_COMPRESSED_TAR,
+	FEED_AR,
+	FEED_RPM, /* the cpio in it */
 };
 /*
  * A reader on @feed, on its first header already when it is RAW. 0; -ENOMEM; feed.error; -ENOSYS

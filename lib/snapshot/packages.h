@@ -40,3 +40,16 @@ const char *packages_result_name(enum packages_result result);
  */
 int packages_explain(int root_fd, struct comparison *comparison,
         struct packages_report ret_reports[PACKAGES_MANAGERS]);
+
+enum {
+	PACKAGES_E_NOTFOUND = 1, /* no database has that package installed */
+	PACKAGES_E_NO_DATABASE,  /* neither dpkg's nor rpm's is there, or can be read here */
+};
+
+/*
+ * The paths that the installed package @name lists, as they are on the disk below @root_fd: files
+ * and directories, whether they are there or not. With dpkg NAME:ARCH names one architecture of it.
+ * 0; PACKAGES_E_X; -errno; what @each said.
+ */
+int packages_files(int root_fd, const char *name, int (*each)(const char *path, void *userdata),
+        void *userdata);

@@ -33,3 +33,16 @@ bool packages_md5(int root_fd, const struct entry *entry, uint8_t ret_md5[MD5_SI
 
 /* Of what changed, the bits that nothing but content could account for. 0: content alone. */
 unsigned int packages_beyond_content(const struct difference *difference);
+
+/* What each manager gets for packages_files(). */
+struct packages_listing {
+	int root_fd;      /* borrowed */
+	const char *name; /* of the package */
+	int (*each)(const char *path, void *userdata);
+	void *userdata;
+	uint64_t found; /* packages of that name */
+};
+
+/* What the database is; *ret_r becomes what went wrong else, 0 before. */
+enum packages_result packages_dpkg_files(struct packages_listing *listing, int *ret_r);
+enum packages_result packages_rpm_files(struct packages_listing *listing, int *ret_r);

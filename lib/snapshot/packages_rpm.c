@@ -19,6 +19,7 @@
 #define TAG_BASENAMES      1117
 #define TAG_NEVRA          5016
 #define INDEX_PACKAGES     0
+#define INDEX_NAME         1000 /* RPMDBI_NAME */
 #define INDEX_FILENAMES    5040 /* RPMDBI_INSTFILENAMES */
 #define HASH_MD5           1
 #define HASH_SHA256        8
@@ -41,6 +42,8 @@ struct rpm {
 	void *(*rpmfilesNew)(void *pool, void *header, int tag, int flags);
 	void *(*rpmfilesFree)(void *files);
 	int (*rpmfilesFindFN)(void *files, const char *path);
+	int (*rpmfilesFC)(void *files);
+	char *(*rpmfilesFN)(void *files, int i);
 	uint16_t (*rpmfilesFMode)(void *files, int i);
 	const unsigned char *(*rpmfilesFDigest)(void *files, int i, int *algorithm, size_t *size);
 	const char *(*rpmfilesFLink)(void *files, int i);
@@ -71,6 +74,8 @@ static const struct {
         SYMBOL(rpmfilesNew),
         SYMBOL(rpmfilesFree),
         SYMBOL(rpmfilesFindFN),
+        SYMBOL(rpmfilesFC),
+        SYMBOL(rpmfilesFN),
         SYMBOL(rpmfilesFMode),
         SYMBOL(rpmfilesFDigest),
         SYMBOL(rpmfilesFLink),
@@ -215,33 +220,79 @@ static bool root_path(int root_fd, char ret_path[ROOT_MAX])
 	return ret_path[0] == '/';
 }
 
+/* READ with a transaction set to free, or why there is none. */
+static enum packages_result open_database(int root_fd, struct rpm *rpm, void **ret_ts)
+{
+	const char *place = database_of(root_fd);
+	char root[ROOT_MAX], macro[64];
+	void *ts;
+
+	if (!place)
+		return PACKAGES_NONE;
+	if (!load(rpm))
+		return PACKAGES_NO_LIBRARY;
+	(void)rpm->rpmlogSetMask(LOG_UP_TO_CRITICAL);
+	if (!root_path(root_fd, root) || rpm->rpmReadConfigFiles(NULL, NULL) != 0)
+		return PACKAGES_FAILED;
+	(void)snprintf(macro, sizeof(macro), "_dbpath %s", place);
+	if (rpm->rpmDefineMacro(NULL, macro, MACRO_LEVEL) != 0)
+		return PACKAGES_FAILED;
+	ts = rpm->rpmtsCreate();
+	if (ts && rpm->rpmtsSetRootDir(ts, root) == 0 && rpm->rpmtsOpenDB(ts, O_RDONLY) == 0) {
+		*ret_ts = ts;
+		return PACKAGES_READ;
+	}
+	rpm->rpmtsFree(ts);
+	return PACKAGES_FAILED;
+}
+
 int packages_rpm(struct packages_query *query)
 {
-	struct packages_report *report = query->report;
-	const char *place = database_of(query->root_fd);
-	char root[ROOT_MAX], macro[64];
 	struct rpm rpm;
-	void *ts;
-	int r = 0;
+	void *ts = NULL;
+	int r;
 
-	report->result = PACKAGES_NONE;
-	if (!place)
+	query->report->result = open_database(query->root_fd, &rpm, &ts);
+	if (query->report->result != PACKAGES_READ)
 		return 0;
-	report->result = PACKAGES_NO_LIBRARY;
-	if (!load(&rpm))
-		return 0;
-	report->result = PACKAGES_FAILED;
-	(void)rpm.rpmlogSetMask(LOG_UP_TO_CRITICAL);
-	if (!root_path(query->root_fd, root) || rpm.rpmReadConfigFiles(NULL, NULL) != 0)
-		return 0;
-	(void)snprintf(macro, sizeof(macro), "_dbpath %s", place);
-	if (rpm.rpmDefineMacro(NULL, macro, MACRO_LEVEL) != 0)
-		return 0;
-	ts = rpm.rpmtsCreate();
-	if (ts && rpm.rpmtsSetRootDir(ts, root) == 0 && rpm.rpmtsOpenDB(ts, O_RDONLY) == 0) {
-		report->result = PACKAGES_READ;
-		r = ask_all(query, &rpm, ts);
-	}
+	r = ask_all(query, &rpm, ts);
 	rpm.rpmtsFree(ts);
 	return r;
+}
+
+/*
+ * The files of one package.
+ */
+static int list_files(const struct rpm *rpm, void *header, struct packages_listing *listing)
+{
+	void *files = rpm->rpmfilesNew(NULL, header, TAG_BASENAMES, 0);
+	int n = files ? rpm->rpmfilesFC(files) : 0, r = 0;
+
+	for (int i = 0; i < n && r == 0; i++) {
+		_cleanup_free_ char *path = rpm->rpmfilesFN(files, i);
+
+		if (path && entry_path_valid(path))
+			r = listing->each(path, listing->userdata);
+	}
+	rpm->rpmfilesFree(files);
+	return r;
+}
+
+enum packages_result packages_rpm_files(struct packages_listing *listing, int *ret_r)
+{
+	enum packages_result result;
+	struct rpm rpm;
+	void *ts = NULL, *found, *header;
+
+	result = open_database(listing->root_fd, &rpm, &ts);
+	if (result != PACKAGES_READ)
+		return result;
+	found = rpm.rpmtsInitIterator(ts, INDEX_NAME, listing->name, 0);
+	while (found && *ret_r == 0 && (header = rpm.rpmdbNextIterator(found)) != NULL) {
+		listing->found++;
+		*ret_r = list_files(&rpm, header, listing);
+	}
+	rpm.rpmdbFreeIterator(found);
+	rpm.rpmtsFree(ts);
+	return result;
 }

@@ -417,8 +417,25 @@ def bare(signer, body, tmp_path):
     return path
 
 
+@pytest.mark.parametrize("body, word", [
+    (statement(names=()), "empty"), (statement(critical=["nonsense"]), "unknown_critical"),
+    (statement(critical=["scope"], scope={"pods": ["a"]}), "unknown_critical")])
+def test_what_restricts_unknown_or_lists_nothing_is_refused(tmp_path, first, body, word):
+    assert verdict(bare(first, body, tmp_path), "--keys", first.pem) == (1, word)
+
+
+def test_scope_is_shown(tmp_path, first):
+    body = statement(critical=["scope"], scope={"hosts": ["web-*"], "images": ["a:*", "b:1"]})
+    made = first.sign(body, tmp_path)
+    for argv in (["inspect", made], ["verify", made, "--keys", first.pem]):
+        assert b"scope      images a:*, b:1; hosts web-*\n" in fine(*argv).stdout
+        assert json.loads(fine(*argv, "--json").stdout)["scope"] == {"hosts": ["web-*"], "images": ["a:*", "b:1"]}
+    assert b"scope      everywhere\n" in fine("inspect", first.sign(BODY, tmp_path)).stdout
+
+
 @pytest.mark.parametrize("body", [
-    statement(names=()), statement(critical=["nonsense"]), statement(names=("/a\x07b",)), b"", b"{}", b"[]",
+    statement(scope={"hosts": ["a"]}), statement(critical=["scope"], scope={}), statement(critical=["scope"]),
+    statement(names=("/a\x07b",)), b"", b"{}", b"[]",
     BODY[:-1] + b',"_type":"https://in-toto.io/Statement/v1"}', BODY + b"{}", statement(version=0),
     statement(version=1.5)])
 def test_a_well_signed_fault_is_refused(tmp_path, first, body):

@@ -542,7 +542,8 @@ def test_import_never_widens(box):
     box.write("usr/bin/a")
     box.create()
     path = os.path.join(box.path, "list.json")
-    for predicate in ({"bind": "path", "critical": ["bind"]}, {"expires": "2026-01-02T00:00:00Z"}):
+    for predicate in ({"bind": "path", "critical": ["bind"]}, {"expires": "2026-01-02T00:00:00Z"},
+                      {"scope": {"hosts": ["a"]}, "critical": ["scope"]}):
         with open(path, "w", encoding="utf-8") as file:
             json.dump(body(predicate=predicate), file)
         box.run("import", path, "--scope", "image:x", code=65)
