@@ -72,6 +72,9 @@ static const struct option_row options[_OPTION_MAX] = {
                 "how many different keys must have signed, 1 to 32 (trust.threshold; 1 with "
                 "--keys)"},
         [OPTION_SIGNATURE] = {"signature", "FILE", "the signature: its bytes, or base64"},
+        [OPTION_CACERT] = {"cacert", "FILE",
+                "certificates of the authorities to believe, in place of the system's"},
+        [OPTION_TIMEOUT] = {"timeout", "DURATION", "for each URL, all in all (10m)"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))
