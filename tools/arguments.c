@@ -84,6 +84,9 @@ static const struct option_row options[_OPTION_MAX] = {
         [OPTION_REQUIRE_SIGNATURE] = {"require-signature", NULL,
                 "only files that a trusted key of use ima has signed"},
         [OPTION_LIST_NUMBER] = {"version", "N", "the version of the allowlist (1)"},
+        [OPTION_CACERT] = {"cacert", "FILE",
+                "certificates of the authorities to believe, in place of the system's"},
+        [OPTION_TIMEOUT] = {"timeout", "DURATION", "for each URL, all in all (10m)"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))

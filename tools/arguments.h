@@ -64,6 +64,8 @@ enum option {
 	OPTION_LIST_SCOPE,  /* --scope of lists */
 	OPTION_LIST_NUMBER, /* --version of lists, as --list-version */
 	OPTION_REQUIRE_SIGNATURE,
+	OPTION_CACERT,
+	OPTION_TIMEOUT,
 	_OPTION_MAX,
 };
 

@@ -90,7 +90,7 @@ int envelope_read(
 			*reterr_word = dsse_error_name(DSSE_E_TOO_LARGE);
 		return r;
 	}
-	r = dsse_parse(text, size, ret_dsse);
+	r = dsse_parse_taken(TAKE_PTR(text), size, ret_dsse);
 	if (r == 0)
 		return 0;
 	if (r > 0 && reterr_word)

@@ -205,6 +205,12 @@ static const struct verb verbs[] = {
         {"export", "The envelope with one signature alone, for sigstore's tools", "ENVELOPE",
                 VERB_OFFLINE | TAKES(KEY) | TAKES(OUT), TAKES(KEY) | TAKES(OUT),
                 "--key is the public key of the signature to keep.", verb_export},
+        {"allowlist fetch", "Gets signed allowlists over HTTPS and installs them", "[URL...]",
+                TAKES(SERIES) | TAKES(CACERT) | TAKES(TIMEOUT), 0,
+                "Without a URL, those of trust.fetch. --series: nothing else is taken from there. "
+                "A list that\n"
+                "is refused or a server that is not reached changes nothing; exits 1 or 69 then.",
+                verb_allowlist_fetch},
         {"selftest", "Attacks a scratch overlay under the running daemon", NULL, 0, 0,
                 "Tries the techniques of the threat matrix that are safe to try, and compares what "
                 "the\n"

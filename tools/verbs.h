@@ -51,6 +51,7 @@ int verb_inspect(const struct tool *tool, const struct call *call);
 int verb_pae(const struct tool *tool, const struct call *call);
 int verb_attach(const struct tool *tool, const struct call *call);
 int verb_merge(const struct tool *tool, const struct call *call);
+int verb_allowlist_fetch(const struct tool *tool, const struct call *call);
 int verb_export(const struct tool *tool, const struct call *call);
 
 int verb_allowlist_install(const struct tool *tool, const struct call *call);

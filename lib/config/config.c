@@ -56,6 +56,11 @@ void config_free(struct config *c)
 	free(c->keys_dir);
 	free(c->allowlists_dir);
 	free_list(c->writers, c->n_writers);
+	for (size_t i = 0; i < c->n_fetch; i++) {
+		free(c->fetch[i].url);
+		free(c->fetch[i].series);
+	}
+	free(c->fetch);
 	for (size_t i = 0; i < c->n_outputs; i++) {
 		free(c->outputs[i].path);
 		free(c->outputs[i].url);

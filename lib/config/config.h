@@ -15,6 +15,7 @@
 
 #define CONFIG_SIZE_MAX        (1024u * 1024u) /* bytes of a configuration file */
 #define CONFIG_LIST_MAX        1024u           /* entries of storage, paths, writers, outputs */
+#define CONFIG_FETCH_MAX       64u             /* entries of trust.fetch */
 #define CONFIG_DEADLINE_MIN_MS 10u
 #define CONFIG_DEADLINE_MAX_MS 60000u /* a task that waits longer looks like a hung host */
 
@@ -34,6 +35,12 @@ struct config_output {
 	enum output_type type;
 	char *path; /* absolute; OUTPUT_FILE only, required there */
 	char *url;  /* http:// or https://; OUTPUT_HTTP only, required there */
+};
+
+/* Where `execward allowlist fetch` gets a list. */
+struct config_fetch {
+	char *url;    /* https:// */
+	char *series; /* the only one that is taken from there; NULL: any that the keys allow */
 };
 
 struct config_path {
@@ -64,6 +71,9 @@ struct config {
 	char **writers;       /* absolute paths of package managers */
 	size_t n_writers;
 	uint32_t writers_keep_ms; /* trust.keep: what they wrote is vouched for, 30d; 1h..1000h */
+
+	struct config_fetch *fetch; /* trust.fetch */
+	size_t n_fetch;
 
 	struct config_output *outputs; /* default: journald */
 	size_t n_outputs;

@@ -105,6 +105,31 @@ static const struct record output_record = {
 };
 
 /*
+ * trust.fetch
+ */
+#define AT(field) .at = offsetof(struct config_fetch, field)
+static const struct key fetch_keys[] = {
+        {"url", KEY_HTTPS, AT(url)},
+        {"series", KEY_SERIES, AT(series)},
+};
+#undef AT
+
+static const char *check_fetch(const void *object)
+{
+	const struct config_fetch *fetch = object;
+
+	return fetch->url ? NULL : "an entry needs a url";
+}
+
+static const struct record fetch_record = {
+        .keys = fetch_keys,
+        .n_keys = COUNT(fetch_keys),
+        .size = sizeof(struct config_fetch),
+        .shorthand = &fetch_keys[0],
+        .check = check_fetch,
+};
+
+/*
  * guard.paths, and plain lists of paths
  */
 #define AT(field) .at = offsetof(struct config_path, field)
@@ -164,6 +189,7 @@ static const struct key trust_keys[] = {
         {"threshold", KEY_COUNT, AT(threshold), RANGE(1, 32), .fallback = "1"},
         {"ima", KEY_BOOL, AT(ima), .fallback = "false"},
         {"writers", KEY_LIST, LIST(writers), PATHS},
+        {"fetch", KEY_LIST, LIST(fetch), .max = CONFIG_FETCH_MAX, .record = &fetch_record},
         {"keep", KEY_DURATION, AT(writers_keep_ms), RANGE(3600000, 3600000000), .fallback = "30d"},
 };
 

@@ -9,6 +9,7 @@
 #include "config/timestamp.h"
 #include "core/facts.h"
 #include "core/glob.h"
+#include "core/statement.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -210,6 +211,24 @@ static int set_url(
 	return set_text(text, field);
 }
 
+static int set_https(
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+{
+	if (!strncmp(text, "http://", 7))
+		return fault(reterr_fault,
+		        "only https:// is fetched: who is on the way could hold lists back");
+	return strncmp(text, "https://", 8) ? -EINVAL : set_url(key, text, field, reterr_fault);
+}
+
+static int set_series(
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+{
+	const char *why = statement_series_fault(text);
+
+	(void)key;
+	return why ? fault(reterr_fault, why) : set_text(text, field);
+}
+
 static int set_name_glob(
         const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
 {
@@ -294,6 +313,8 @@ static const struct {
         [KEY_BOOL] = {"true or false", set_bool},
         [KEY_PATH] = {"an absolute path", set_path},
         [KEY_URL] = {"a URL such as https://example.org/x", set_url},
+        [KEY_HTTPS] = {"a URL such as https://example.org/web.dsse", set_https},
+        [KEY_SERIES] = {"the name of a series", set_series},
         [KEY_NAME_GLOB] = {"a pattern in quotes", set_name_glob},
         [KEY_PATH_GLOB] = {"a pattern in quotes", set_path_glob},
         [KEY_USER] = {"a numeric uid, or root", set_user},

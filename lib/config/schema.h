@@ -21,6 +21,8 @@ enum key_type {
 	KEY_BOOL,      /* bool */
 	KEY_PATH,      /* char *, absolute; at most max bytes */
 	KEY_URL,       /* char * */
+	KEY_HTTPS,     /* char *, a URL; https:// only */
+	KEY_SERIES,    /* char *, of allowlists */
 	KEY_NAME_GLOB, /* char * */
 	KEY_PATH_GLOB, /* char * */
 	KEY_USER,      /* int64_t uid */

@@ -56,22 +56,28 @@ void dsse_free(struct dsse *dsse)
 	free(dsse);
 }
 
+/* What stands before a body of that size. */
+static size_t head_of(size_t body_size, char ret_head[PAE_HEAD_MAX])
+{
+	return (size_t)snprintf(ret_head, PAE_HEAD_MAX, "DSSEv1 %zu %s %zu ",
+	        strlen(DSSE_PAYLOAD_TYPE), DSSE_PAYLOAD_TYPE, body_size);
+}
+
 /* Room for a body of that size behind its head. */
 static int begin(size_t body_size, struct dsse **ret_dsse, uint8_t **ret_body)
 {
 	_cleanup_(dsse_freep) struct dsse *dsse = calloc(1, sizeof(*dsse));
 	char head[PAE_HEAD_MAX];
-	int n;
+	size_t n;
 
 	if (!dsse)
 		return -ENOMEM;
-	n = snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ", strlen(DSSE_PAYLOAD_TYPE),
-	        DSSE_PAYLOAD_TYPE, body_size);
-	dsse->pae_size = (size_t)n + body_size;
+	n = head_of(body_size, head);
+	dsse->pae_size = n + body_size;
 	dsse->pae = malloc(dsse->pae_size);
 	if (!dsse->pae)
 		return -ENOMEM;
-	memcpy(dsse->pae, head, (size_t)n);
+	memcpy(dsse->pae, head, n);
 	*ret_body = dsse->pae + n;
 	dsse->body = *ret_body;
 	dsse->body_size = body_size;
@@ -162,6 +168,40 @@ static int decode_payload(const struct dsse_scan *scan, const char *text, struct
 	return decode_escaped(payload - 1, scan->payload_size + 2, ret_dsse);
 }
 
+/*
+ * The payload in the very place of the text: each group of four is read before its three bytes are
+ * written over it. The text becomes the PAE; 0 with *text NULL then.
+ */
+static int decode_in_place(const struct dsse_scan *scan, char **text, struct dsse **ret_dsse)
+{
+	_cleanup_(dsse_freep) struct dsse *dsse = calloc(1, sizeof(*dsse));
+	char head[PAE_HEAD_MAX], *payload = *text + scan->payload_at, *smaller;
+	size_t n, size = 0;
+
+	if (!dsse)
+		return -ENOMEM;
+	if (base64_decode(payload, scan->payload_size, (uint8_t *)payload, &size) < 0)
+		return DSSE_E_BASE64;
+	n = head_of(size, head);
+	memmove(*text + n, payload, size);
+	memcpy(*text, head, n);
+	smaller = realloc(*text, n + size);
+	dsse->pae = (uint8_t *)(smaller ?: *text);
+	*text = NULL;
+	dsse->pae_size = n + size;
+	dsse->body = dsse->pae + n;
+	dsse->body_size = size;
+	*ret_dsse = TAKE_PTR(dsse);
+	return 0;
+}
+
+/* A short text has no room for the head; one with escapes is not base64 as it stands. */
+static bool fits_in_place(const struct dsse_scan *scan, const char *text, size_t size)
+{
+	return base64_decoded_max(scan->payload_size) + PAE_HEAD_MAX <= size &&
+	       !memchr(text + scan->payload_at, '\\', scan->payload_size);
+}
+
 /* The text without the content of its payload, piece by piece as json_load_callback() asks. */
 struct around {
 	const char *text;
@@ -243,7 +283,8 @@ static int check_members(const json_t *root, const struct dsse_scan *scan)
 	return strcmp(json_string_value(type), DSSE_PAYLOAD_TYPE) ? DSSE_E_TYPE : 0;
 }
 
-int dsse_parse(const char *text, size_t size, struct dsse **ret_dsse)
+/* @taken is @text, or NULL when it is not ours to write over. */
+static int parse(const char *text, size_t size, char **taken, struct dsse **ret_dsse)
 {
 	_cleanup_(json_freep) json_t *root = NULL;
 	_cleanup_(dsse_freep) struct dsse *dsse = NULL;
@@ -260,13 +301,27 @@ int dsse_parse(const char *text, size_t size, struct dsse **ret_dsse)
 	if (!root)
 		return DSSE_E_JSON;
 	r = check_members(root, &scan);
-	if (r == 0)
+	if (r == 0 && taken && fits_in_place(&scan, text, size))
+		r = decode_in_place(&scan, taken, &dsse);
+	else if (r == 0)
 		r = decode_payload(&scan, text, &dsse);
 	if (r == 0)
 		r = add_all(dsse, json_object_get(root, "signatures"));
 	if (r == 0)
 		*ret_dsse = TAKE_PTR(dsse);
 	return r;
+}
+
+int dsse_parse(const char *text, size_t size, struct dsse **ret_dsse)
+{
+	return parse(text, size, NULL, ret_dsse);
+}
+
+int dsse_parse_taken(char *text, size_t size, struct dsse **ret_dsse)
+{
+	_cleanup_free_ char *taken = text;
+
+	return parse(text, size, &taken, ret_dsse);
 }
 
 /*

@@ -58,6 +58,11 @@ DEFINE_FREEP(dsse, dsse_free)
  * known are ignored. The caller frees with dsse_free().
  */
 int dsse_parse(const char *text, size_t size, struct dsse **ret_dsse);
+/*
+ * The same of memory from malloc() that is taken, whatever comes of it: the payload is decoded in
+ * its place, so that an envelope of 64 MiB is in memory once.
+ */
+int dsse_parse_taken(char *text, size_t size, struct dsse **ret_dsse);
 
 /* An envelope without a signature, of our payload type. 0, DSSE_E_TOO_LARGE or -ENOMEM. */
 int dsse_new(const void *body, size_t size, struct dsse **ret_dsse);

@@ -550,4 +550,4 @@ def test_the_largest_list_in_bounded_memory(tmp_path, first):
     print(f"{len(names)} entries, {len(body)} bytes: {int(rss_kib) >> 10} MiB, {float(seconds):.2f} s of CPU")
     assert code == b"0"
     if "asan" not in EXECWARD:
-        assert int(rss_kib) < 128 << 10 and float(seconds) < 10
+        assert int(rss_kib) < 96 << 10 and float(seconds) < 10

@@ -70,12 +70,30 @@ static void check_verdict(const struct dsse *dsse)
 	key_free(key.key);
 }
 
+/* Decoded in its own place it is the same. */
+static void check_taken(const uint8_t *data, size_t size, int expected, const struct dsse *dsse)
+{
+	_cleanup_(dsse_freep) struct dsse *taken = NULL;
+	char *copy = malloc(size ? size : 1);
+
+	require(copy != NULL);
+	memcpy(copy, data, size);
+	require(dsse_parse_taken(copy, size, &taken) == expected);
+	if (expected != 0)
+		return;
+	require(taken->pae_size == dsse->pae_size && taken->n_signatures == dsse->n_signatures);
+	require(!memcmp(taken->pae, dsse->pae, dsse->pae_size));
+	require(taken->body - taken->pae == dsse->body - dsse->pae);
+	require(taken->body_size == dsse->body_size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(dsse_freep) struct dsse *dsse = NULL;
 	int r = dsse_parse((const char *)data, size, &dsse);
 
 	require((r == 0) == (dsse != NULL));
+	check_taken(data, size, r, dsse);
 	if (r != 0)
 		return 0;
 	require(dsse->body + dsse->body_size == dsse->pae + dsse->pae_size);

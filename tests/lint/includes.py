@@ -12,6 +12,7 @@ ROOMS = (
     (r"sqlite3\.h", r"lib/store/.*"),
     (r"openssl/.*", r"lib/crypto/.*"),
     (r"c?yaml(/.*|\.h)", r"lib/config/.*"),
+    (r"curl/.*", r"tools/allowlist_fetch_http\.c"),
 )
 # folder -> the folders of this project that it may name
 LAYERS = {
@@ -41,6 +42,7 @@ class Rooms:
         [("daemon/recorder.c", "#include <sqlite3.h>\n")],
         [("tools/keygen.c", "#include <openssl/evp.h>\n")],
         [("daemon/main.c", "#include <yaml.h>\n")],
+        [("tools/allowlist_fetch.c", "#include <curl/curl.h>\n")],
         [("lib/store/store.c", "#include <cyaml/cyaml.h>\n")],
     ]
     CLEAN = [("daemon/fan_groups.c", "#include <sys/fanotify.h>\n#include <stdio.h>\n"),

@@ -2,7 +2,7 @@
 
 from tree import output
 
-EXPECTED = ("execward.1.scd", "execwardd.8.scd", "execward.yaml.5.scd")
+EXPECTED = ("execward.1.scd", "execward-allowlist.1.scd", "execwardd.8.scd", "execward.yaml.5.scd")
 PAGE = 'execward(1)\n\n# NAME\n\nexecward - asks the daemon\n'
 
 

@@ -5,6 +5,9 @@ import re
 from tree import output
 
 HOLDS = (r"\./usr/sbin/execwardd", r"\./usr/bin/execward", r"\./(usr/)?lib/systemd/system/execwardd\.service",
+         r"\./(usr/)?lib/systemd/system/execward-fetch\.service", r"\./(usr/)?lib/systemd/system/execward-fetch\.timer",
+         r"\./(usr/)?lib/systemd/system-preset/50-execward\.preset",
+         r"\./usr/share/man/man1/execward-allowlist\.1(\.gz)?",
          r"\./usr/lib/sysusers\.d/execward\.conf", r"\./usr/lib/tmpfiles\.d/execward\.conf",
          r"\./etc/execward/execward\.yaml", r"\./etc/apt/apt\.conf\.d/90execward", r"\./usr/share/doc/execward/copyright")
 FOREIGN = re.compile(r"\./(usr/local|build|work|home|root|tmp)(/|$)|\.(a|o|h)$")
@@ -24,6 +27,8 @@ class Package:
     CLEAN = [("build/listing", "".join(
         f"-rw-r--r-- root/root 1 2026-01-01 00:00 {name}\n" for name in (
             "./usr/sbin/execwardd", "./usr/bin/execward", "./usr/lib/systemd/system/execwardd.service",
+            "./usr/lib/systemd/system/execward-fetch.service", "./usr/lib/systemd/system/execward-fetch.timer",
+            "./usr/lib/systemd/system-preset/50-execward.preset", "./usr/share/man/man1/execward-allowlist.1",
             "./usr/lib/sysusers.d/execward.conf", "./usr/lib/tmpfiles.d/execward.conf",
             "./etc/execward/execward.yaml", "./etc/apt/apt.conf.d/90execward", "./usr/share/doc/execward/copyright")))]
 

@@ -60,6 +60,7 @@ static void assert_defaults(const struct config *c)
 	assert_false(c->ima);
 	assert_int_equal(c->n_writers, 0);
 	assert_int_equal(c->writers_keep_ms, INT64_C(30) * 24 * 3600 * 1000);
+	assert_int_equal(c->n_fetch, 0);
 	assert_int_equal(c->n_outputs, 1);
 	assert_int_equal(c->outputs[0].type, OUTPUT_JOURNALD);
 	assert_null(c->outputs[0].path);
@@ -188,6 +189,11 @@ static void assert_golden_trust(const struct config *c)
 	assert_string_equal(c->writers[0], "/usr/bin/dpkg");
 	assert_string_equal(c->writers[1], "/usr/bin/rpm");
 	assert_int_equal(c->writers_keep_ms, 12 * 3600 * 1000);
+	assert_int_equal(c->n_fetch, 2);
+	assert_string_equal(c->fetch[0].url, "https://example.org/lists/web.dsse");
+	assert_null(c->fetch[0].series);
+	assert_string_equal(c->fetch[1].url, "https://example.org:8443/db.dsse?x=1");
+	assert_string_equal(c->fetch[1].series, "example.org/db");
 	assert_int_equal(c->n_outputs, 4);
 	assert_int_equal(c->outputs[0].type, OUTPUT_STDOUT);
 	assert_int_equal(c->outputs[1].type, OUTPUT_FILE);

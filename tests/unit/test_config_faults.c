@@ -211,6 +211,15 @@ static void test_paths(void **state)
 	        {"guard: {paths: [[/a]]}\n", 1, 17,
 	                "guard.paths: must be a mapping of keys, not a list"},
 	        {"trust: {writers: [dpkg]}\n", 1, 19, "trust.writers: must be an absolute path"},
+	        {"trust:\n  fetch: [\"http://example.org/x\"]\n", 2, 11,
+	                "trust.fetch: only https:// is fetched"},
+	        {"trust: {fetch: [{url: \"http://example.org/x\"}]}\n", 1, 23,
+	                "trust.fetch.url: only https:// is fetched"},
+	        {"trust: {fetch: [{url: \"HTTPS://example.org/x\"}]}\n", 1, 23, "must be a URL"},
+	        {"trust: {fetch: [{url: \"https:///x\"}]}\n", 1, 23, "must be a URL"},
+	        {"trust: {fetch: [{series: x}]}\n", 1, 17, "an entry needs a url"},
+	        {"trust: {fetch: [{url: \"https://example.org/x\", series: \"a\\eb\"}]}\n", 1, 56,
+	                "trust.fetch.series: "},
 	        {"runtimes: {containerd_run: /run}\n", 1, 28,
 	                "runtimes.containerd_run: must be a list"},
 	        {"runtimes: {docker: .}\n", 1, 20, "runtimes.docker: must be an absolute path"},
@@ -400,6 +409,10 @@ static void test_sizes(void **state)
 		const char *tail;
 		struct fault fault;
 	} cases[] = {
+	        {"trust:\n  fetch:\n", "  - https://example.org\n", CONFIG_FETCH_MAX + 1, "",
+	                {.line = 3 + CONFIG_FETCH_MAX,
+	                        .column = 5,
+	                        .message = "trust.fetch: more than 64 entries"}},
 	        {"trust:\n  writers:\n", "  - /a\n", CONFIG_LIST_MAX + 1, "",
 	                {.line = CONFIG_LIST_MAX + 3,
 	                        .column = 5,

@@ -13,9 +13,40 @@
 #define TYPE "\"payloadType\":\"" DSSE_PAYLOAD_TYPE "\""
 #define SIGS "\"signatures\":[{\"keyid\":\"" KEY_1_ID "\",\"sig\":\"" SIG_1 "\"}]"
 
+/* Also as text that is given away: decoded in its own place it must be the same. */
 static int parse(const char *text, struct dsse **ret_dsse)
 {
-	return dsse_parse(text, strlen(text), ret_dsse);
+	_cleanup_(dsse_freep) struct dsse *taken = NULL;
+	int r = dsse_parse(text, strlen(text), ret_dsse);
+
+	assert_int_equal(dsse_parse_taken(strdup(text), strlen(text), &taken), r);
+	if (r != 0)
+		return r;
+	assert_int_equal(taken->pae_size, (*ret_dsse)->pae_size);
+	assert_memory_equal(taken->pae, (*ret_dsse)->pae, taken->pae_size);
+	assert_ptr_equal(taken->body + taken->body_size, taken->pae + taken->pae_size);
+	assert_int_equal(taken->body_size, (*ret_dsse)->body_size);
+	assert_int_equal(taken->n_signatures, (*ret_dsse)->n_signatures);
+	return 0;
+}
+
+/* In front of its payload there is room for the head, or there is not. */
+static void test_in_place(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < 300; n += n < 20 ? 4 : 52)
+		for (size_t before = 0; before < 120; before += 7) {
+			char text[1024], *at = text;
+			struct dsse *dsse = NULL;
+
+			at += sprintf(at, "{%*s\"payload\":\"", (int)before, "");
+			memset(at, 'A', n);
+			at += n;
+			sprintf(at, "\"," TYPE ",\"signatures\":[]}");
+			assert_int_equal(parse(text, &dsse), 0);
+			assert_int_equal(dsse->body_size, n / 4 * 3);
+			dsse_free(dsse);
+		}
 }
 
 static void test_example(void **state)
@@ -256,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_example),
+	        cmocka_unit_test(test_in_place),
 	        cmocka_unit_test(test_accepted),
 	        cmocka_unit_test(test_refused),
 	        cmocka_unit_test(test_bounds),
