@@ -244,7 +244,7 @@ static int read_envelope(struct dsse **ret_dsse)
 
 	if (r == -EFBIG)
 		return DSSE_E_TOO_LARGE;
-	return r == 0 ? dsse_parse(text, size, ret_dsse) : r;
+	return r == 0 ? dsse_parse_taken(TAKE_PTR(text), size, ret_dsse) : r;
 }
 
 /* Whatever opens a file the first time that it is used. 0 or -errno. */
