@@ -72,6 +72,7 @@ static const struct option_row options[_OPTION_MAX] = {
                 "how many different keys must have signed, 1 to 32 (trust.threshold; 1 with "
                 "--keys)"},
         [OPTION_SIGNATURE] = {"signature", "FILE", "the signature: its bytes, or base64"},
+        [OPTION_ALLOWLIST] = {"allowlist", "ENVELOPE", "a signed list to look the files up in"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))

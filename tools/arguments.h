@@ -53,6 +53,8 @@ enum option {
 	OPTION_CONFIRM,
 	OPTION_THRESHOLD,
 	OPTION_SIGNATURE,
+	/* allowlists */
+	OPTION_ALLOWLIST,
 	_OPTION_MAX,
 };
 
