@@ -6,6 +6,7 @@
 #include "core/alert.h"
 #include "daemon/control_json.h"
 #include "daemon/control_requests.h"
+#include "daemon/control_signature.h"
 #include "daemon/trusted.h"
 #include "snapshot/filesystem.h"
 
@@ -102,6 +103,7 @@ int control_target(struct control_reply *reply, json_t *request, struct digest *
  * Explain.
  */
 struct explain {
+	const json_t *request;
 	const struct digest *digest; /* NULL: a path without one */
 	json_t *paths, *grants, *drops, *events, *vouchers, *baselines;
 	const char *image; /* asked for; NULL: where it was seen last */
@@ -271,6 +273,7 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 
 	input.vouches = ruling_vouches(ruling, &x->facts, input.now_ns);
 	input.vouches |= trusted_bits(engine_trusted(reply->engine), &x->facts);
+	input.vouches |= control_signature_vouches(x->request, ruling, &x->facts);
 	add_vouchers(x, input.vouches);
 	ruling_decide(ruling, &input, &decision);
 	object = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(decision.verdict), "reason",
@@ -377,6 +380,7 @@ static int explain_query(struct control_reply *reply, json_t *request,
 int control_explain(struct control_reply *reply, json_t *request)
 {
 	_cleanup_(explain_done) struct explain x = {
+	        .request = request,
 	        .paths = json_array(),
 	        .grants = json_array(),
 	        .drops = json_array(),

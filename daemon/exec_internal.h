@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/exec_request.h"
+#include "daemon/exec_signature.h"
 
 enum claim { CLAIM_OPEN = 0, CLAIM_TAKEN, CLAIM_ANSWERED };
 
@@ -11,6 +12,7 @@ enum phase {
 	PHASE_LOWER,  /* digest of the lower file it was copied up from */
 	PHASE_COPIES, /* digests of the image's programs of equal size */
 	PHASE_DECIDE,
+	PHASE_SIGNATURE, /* security.ima, when nobody else vouches; then decided again */
 };
 
 struct exec_request {
@@ -33,6 +35,7 @@ struct exec_request {
 	struct hashing self, other;
 	struct image_candidate *candidates;
 	size_t n_candidates, candidate;
+	struct exec_signature signature;
 	bool compared;   /* with the image's programs */
 	bool maybe_copy; /* not with all of them: no baseline may vouch */
 	bool drained;    /* the creation watcher has been waited for */

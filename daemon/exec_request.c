@@ -27,6 +27,7 @@ void exec_request_unref(struct exec_request *request)
 		return;
 	hashing_done(&request->self);
 	hashing_done(&request->other);
+	exec_signature_done(&request->signature);
 	image_candidates_done(request->candidates, request->n_candidates);
 	free(request->candidates);
 	probe_result_done(&probe, &request->probe);
@@ -349,6 +350,8 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 	if (request->maybe_copy)
 		input.vouches &= ~(unsigned int)VOUCH_BASELINE;
 	input.vouches |= exec_trusted_vouches(request);
+	if (request->signature.result == IMA_GOOD)
+		input.vouches |= VOUCH_SIGNED;
 	ruling_decide(request->ruling, &input, ret_decision);
 	if (request->probe.host)
 		hostfs_soften(request->probe.host, ret_decision);
@@ -423,6 +426,8 @@ static int64_t vouched_until(const struct exec_request *request)
 {
 	if (request->decision.reason == REASON_TRUSTED_WRITER)
 		return exec_trusted_until(request);
+	if (request->decision.reason == REASON_SIGNED)
+		return request->signature.until_ns;
 	return ruling_vouches_until(request->ruling, &request->facts, clock_realtime_ns());
 }
 
@@ -480,11 +485,40 @@ static void allowed(struct exec_request *request)
 	lingering_add(exec_context(request)->lingering, &request->lingering);
 }
 
+static const struct trust *trust_of(const struct exec_request *request)
+{
+	return believed_trust(ruling_believed(request->ruling));
+}
+
+static enum pool_step step_signature(struct exec_request *request)
+{
+	struct exec_facts *f = &request->facts;
+
+	switch (exec_signature_step(&request->signature, &request->self, &f->digest,
+	        trust_of(request), clock_realtime_ns())) {
+	case HASH_AGAIN:
+		return POOL_AGAIN;
+	case HASH_MUTABLE:
+		f->origin = ORIGIN_MUTABLE;
+		faults_count(exec_context(request)->faults, FAULT_FILE_CHANGED);
+		break;
+	case HASH_FAILED:
+		faults_count(exec_context(request)->faults, FAULT_HASH);
+		break;
+	default:
+		break;
+	}
+	return enter(request, PHASE_DECIDE);
+}
+
 static enum pool_step step_decide(struct exec_request *request)
 {
 	struct policy_decision decision;
 
 	decide(request, &decision);
+	if (exec_signature_matters(&request->signature, ruling_config(request->ruling)->ima,
+	            trust_of(request), &request->facts, &decision))
+		return enter(request, PHASE_SIGNATURE);
 	if (!is_quiet(&decision) && exec_trusted_ask(request))
 		decide(request, &decision);
 	if (copies_matter(request, &decision))
@@ -512,6 +546,7 @@ static enum pool_step request_step(struct pool_job *job)
 	        [PHASE_LOWER] = step_lower,
 	        [PHASE_COPIES] = step_copies,
 	        [PHASE_DECIDE] = step_decide,
+	        [PHASE_SIGNATURE] = step_signature,
 	};
 	struct exec_request *request = (struct exec_request *)job;
 

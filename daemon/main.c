@@ -105,8 +105,8 @@ static void warn_unserved(const struct config *config)
 {
 	if (config->guard_libraries)
 		log_warning("guard.libraries: not in force in this release");
-	if (config->ima || config->threshold != 1)
-		log_warning("trust: allowlists and security.ima are not in force in this release");
+	if (config->threshold != 1)
+		log_warning("trust: allowlists are not in force in this release");
 }
 
 /*

@@ -4,6 +4,8 @@
  */
 #include "base/cleanup.h"
 #include "crypto/key.h"
+#include "tools/sigtool.h"
+#include "tools/tool_config.h"
 #include "tools/verbs.h"
 
 #include <errno.h>
@@ -12,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define DEFAULT_CONFIG "/etc/execward/execward.yaml"
 
 static const char which[] = "PATH is a path inside containers when the daemon has it on record, or "
                             "when --container or\n"
@@ -137,6 +137,20 @@ static const char allowlist_diff[] =
         "What B adds, removes and changes, and how its head differs. Statements, or envelopes, "
         "whose\n"
         "signatures are not looked at. Exits 1 when the two differ in any of it.";
+static const char verify[] =
+        "FILE is an envelope (JSON with a payload), which is verified as a list that is to be\n"
+        "installed; versions that were in force on a host are not known here: a rollback is found\n"
+        "when it is installed. Any other file is answered for as it is: revoked or denied, or "
+        "else\n"
+        "vouched for by an allowlist that is in force on this host, by FILE.sig beside it or by "
+        "its\n"
+        "security.ima, with trusted keys of use ima. With --keys nothing of the host is asked, "
+        "unless\n"
+        "--config is given too; --allowlist is then the list to look the files up in.\n"
+        "\n"
+        "Exits 0 only when every FILE is accepted, and 1 with the reason when one is not; 64 and "
+        "above\n"
+        "when that could not be told.";
 
 static const struct verb verbs[] = {
         {"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0,
@@ -181,12 +195,10 @@ static const struct verb verbs[] = {
                 TAKES(KEY) | TAKES(OUT),
                 "Shows what is signed first, on stderr. FILE and --out may be - for a pipe.",
                 verb_sign},
-        {"verify", "Whether a signed allowlist is to be believed", "ENVELOPE",
-                VERB_OFFLINE | TAKES(KEYS) | TAKES(THRESHOLD) | TAKES(SERIES), 0,
-                "Exits 0 only when it is, and 1 with the reason when it is not. Versions that were "
-                "in force\n"
-                "on a host are not known here: a rollback is found when the list is installed.",
-                verb_verify},
+        {"verify", "Whether a signed allowlist is to be believed, or who vouches for a file",
+                "FILE...",
+                VERB_OFFLINE | TAKES(KEYS) | TAKES(THRESHOLD) | TAKES(SERIES) | TAKES(ALLOWLIST), 0,
+                verify, verb_verify},
         {"inspect", "What an envelope claims, unverified", "ENVELOPE", VERB_OFFLINE, 0, NULL,
                 verb_inspect},
         {"pae", "Writes the bytes to sign, for a signer of any kind", "FILE",
@@ -270,26 +282,6 @@ static const struct verb verbs[] = {
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-static int load(const char *path, struct tool *tool)
-{
-	_cleanup_(config_error_done) struct config_error error = {0};
-	int r;
-
-	if (!path && access(DEFAULT_CONFIG, F_OK) == 0)
-		path = DEFAULT_CONFIG;
-	r = config_load(path, &tool->config, &error);
-	if (r == 0)
-		return 0;
-	if (error.line > 0)
-		fprintf(stderr, "execward: %s:%u:%u: %s\n", error.file, error.line, error.column,
-		        error.message ?: "invalid");
-	else
-		fprintf(stderr, "execward: %s: %s\n", path ?: "defaults",
-		        error.message ?: strerror(r < 0 ? -r : EINVAL));
-	/* Only root reads a configuration: who may not is told so, not that it is wrong. */
-	return r == -EACCES ? EX_NOPERM : EX_CONFIG;
-}
-
 static bool needs_config(const struct call *call)
 {
 	if (!(call->verb->takes & VERB_OFFLINE) || call_has(call, OPTION_CONFIG))
@@ -333,7 +325,7 @@ static int run(const struct call *call)
 		arguments_print_tool(stderr, verbs, N_VERBS);
 		return EX_USAGE;
 	}
-	r = needs_config(call) ? load(call->values[OPTION_CONFIG], &tool) : 0;
+	r = needs_config(call) ? tool_config_load(call->values[OPTION_CONFIG], &tool.config) : 0;
 	if (r == 0)
 		r = call->verb->run(&tool, call);
 	config_free(tool.config);
@@ -364,6 +356,8 @@ int main(int argc, char **argv)
 		fputs("execward: OpenSSL cannot be used\n", stderr);
 		return EX_SOFTWARE;
 	}
+	if (sigtool_is_called(argv[0]))
+		return flush(sigtool_main(argc, argv));
 	r = arguments_parse(argc, argv, verbs, N_VERBS, &call);
 	return r != 0 ? r : flush(run(&call));
 }

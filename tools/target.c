@@ -6,7 +6,9 @@
 #include "tools/target.h"
 
 #include "base/cleanup.h"
+#include "base/hex.h"
 #include "crypto/digest.h"
+#include "crypto/ima.h"
 #include "tools/client.h"
 #include "tools/print.h"
 
@@ -44,6 +46,27 @@ static int say_file(const char *path, int error, int code)
 	return code;
 }
 
+/* For `explain`: what the daemon would read there. Without one, or one that is none, nothing. */
+static int set_signature(json_t *request, int fd)
+{
+	char hex[2 * IMA_SIZE_MAX + 1];
+	uint8_t xattr[IMA_SIZE_MAX];
+	struct ima_signature signature;
+	struct key_digest digest;
+	size_t size;
+	int r;
+
+	if (ima_read(fd, xattr, &size) < 0 || ima_parse(xattr, size, &signature) != IMA_UNCHECKED)
+		return 0;
+	hex_encode(xattr, size, hex);
+	r = request_set(request, "ima", hex);
+	if (r != 0 || signature.hash == KEY_HASH_SHA256 ||
+	        ima_digest(fd, signature.hash, UINT64_MAX, &digest) < 0)
+		return r;
+	hex_encode(digest.bytes, key_hash_size(digest.hash), hex);
+	return request_set(request, "ima_digest", hex);
+}
+
 static int set_host_file(json_t *request, const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -61,6 +84,8 @@ static int set_host_file(json_t *request, const char *path)
 		return say_file(path, -r, r == -EINVAL ? EX_DATAERR : EX_IOERR);
 	digest_to_hex(&digest, hex);
 	r = request_set(request, "sha256", hex);
+	if (r == 0 && !strcmp(raw_of(request, "request") ?: "", "explain"))
+		r = set_signature(request, fd);
 	absolute = realpath(path, NULL);
 	/* The name is for people; one that JSON cannot carry is left out. */
 	if (r == 0 && absolute) {

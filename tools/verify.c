@@ -1,63 +1,67 @@
 /*
- * execward verify: whether this host would believe an envelope, as far as that can be told without
- * the versions that were in force. Signatures first; the body is parsed only when they are good.
+ * execward verify: whether this host would believe an envelope, or what stands for a single file.
+ * Which of them an argument is, its content says: an envelope is JSON that has a payload.
  */
-#include "base/clock.h"
+#include "tools/verify.h"
+
 #include "base/cleanup.h"
-#include "crypto/digest.h"
-#include "crypto/dsse_verify.h"
-#include "tools/envelope_io.h"
+#include "base/clock.h"
 #include "tools/print.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-struct judgement {
-	enum allowlist_reason reason;
-	struct dsse_verification signatures;
-	struct summary summary; /* only when the signatures are good */
-	bool has_summary;
-};
-
-static int load_keys(const struct tool *tool, const struct call *call, struct trust **ret_trust)
+static int load(struct verify_run *run, bool from_file, struct trust **ret_trust)
 {
 	_cleanup_(trust_error_done) struct trust_error error = {0};
-	const char *path = call->values[OPTION_KEYS] ?: tool->config->keys_dir;
-	struct stat st;
-	int r;
+	const char *path = run->call->values[OPTION_KEYS] ?: run->tool->config->keys_dir;
+	int r = from_file ? trust_load_file(path, ret_trust, &error)
+	                  : trust_load(path, geteuid(), ret_trust, &error);
 
-	if (call_has(call, OPTION_KEYS) && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-		r = trust_load_file(path, ret_trust, &error);
-	else
-		r = trust_load(path, geteuid(), ret_trust, &error);
 	if (r == 0)
 		return 0;
-	fprintf(stderr, "execward verify: %s: %s\n", error.path ?: "keys",
-	        error.message ?: "failed");
+	fprintf(stderr, "%s: %s: %s\n", run->name, error.path ?: "keys", error.message ?: "failed");
 	if (r < 0)
 		return r == -EACCES || r == -EPERM ? EX_NOPERM : EX_IOERR;
 	return r == TRUST_E_MISSING ? EX_NOINPUT : EX_CONFIG;
 }
 
-/* 0 and the number of --threshold, else the configuration's; or EX_USAGE. */
-static int read_threshold(const struct tool *tool, const struct call *call, uint32_t *ret_threshold)
+/* A key that is named on the command line is trusted for what is asked of it: lists, or files. */
+static int load_keys(struct verify_run *run)
 {
-	const char *text = call->values[OPTION_THRESHOLD];
+	const char *path = run->call->values[OPTION_KEYS];
+	struct stat st;
+	int r;
+
+	if (!path || stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+		return load(run, false, &run->trust);
+	r = load(run, true, &run->trust);
+	if (r == 0)
+		r = load(run, true, &run->files_trust);
+	for (size_t i = 0; r == 0 && i < run->files_trust->n_keys; i++)
+		run->files_trust->keys[i].use = TRUST_USE_IMA;
+	return r;
+}
+
+/* 0 and the number of --threshold, else the configuration's; or EX_USAGE. */
+static int read_threshold(const struct verify_run *run, uint32_t *ret_threshold)
+{
+	const char *text = run->call->values[OPTION_THRESHOLD];
 	unsigned long n;
 	char *end;
 
-	*ret_threshold = call_has(call, OPTION_KEYS) ? 1 : tool->config->threshold;
+	*ret_threshold = call_has(run->call, OPTION_KEYS) ? 1 : run->tool->config->threshold;
 	if (!text)
 		return 0;
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || errno || n < 1 || n > DSSE_SIGNATURES_MAX) {
-		fprintf(stderr, "execward verify: --threshold: a number of keys, 1 to %u\n",
+		fprintf(stderr, "%s: --threshold: a number of keys, 1 to %u\n", run->name,
 		        DSSE_SIGNATURES_MAX);
 		return EX_USAGE;
 	}
@@ -65,144 +69,93 @@ static int read_threshold(const struct tool *tool, const struct call *call, uint
 	return 0;
 }
 
-static enum allowlist_reason judge_statement(const struct call *call, const struct dsse *dsse,
-        const struct trust *trust, int64_t now_ns, struct judgement *verdict)
+void verify_limits(const struct verify_run *run, struct allowlist_limits *ret_limits)
 {
-	const struct statement *statement = &verdict->summary.statement;
-	struct allowlist_state nothing_known = {.history = ALLOWLIST_HISTORY_NONE};
-	struct allowlist_limits limits = {
-	        .now_ns = now_ns,
-	        .skew_ns = ALLOWLIST_SKEW_NS,
-	        .max_validity_ns = ALLOWLIST_MAX_VALIDITY_NS,
+	const struct config *config = run->tool->config;
+
+	*ret_limits = (struct allowlist_limits){
+	        .now_ns = run->now_ns,
+	        .skew_ns = config ? config->skew_s * NS_PER_SEC : ALLOWLIST_SKEW_NS,
+	        .max_validity_ns =
+	                config ? config->max_validity_s * NS_PER_SEC : ALLOWLIST_MAX_VALIDITY_NS,
+	        .grace_ns = config ? config->grace_s * NS_PER_SEC : 0,
 	};
-	enum allowlist_reason reason;
-	struct digest payload;
-	int r;
-
-	if (digest_data(dsse->body, dsse->body_size, &payload) < 0)
-		return ALLOWLIST_UNCHECKED;
-	if (trust_is_revoked(trust, &payload))
-		return ALLOWLIST_REVOKED_DIGEST;
-	r = summary_of(dsse, &verdict->summary);
-	if (r != 0)
-		return r < 0 ? ALLOWLIST_UNCHECKED : allowlist_reason_of_statement(r);
-	verdict->has_summary = true;
-	reason = dsse_verify_series(&verdict->signatures, statement->series);
-	if (reason != ALLOWLIST_ACCEPTED)
-		return reason;
-	if (call_has(call, OPTION_SERIES) &&
-	        strcmp(call->values[OPTION_SERIES], statement->series) != 0)
-		return ALLOWLIST_UNWANTED_SERIES;
-	limits.floor_version = trust_floor(trust, statement->series);
-	return allowlist_check(statement, &payload, &nothing_known, &limits);
 }
 
-static json_t *findings_json(const struct dsse *dsse, const struct judgement *verdict)
+int verify_run_init(struct verify_run *run)
 {
-	json_t *list = json_array();
+	int r = read_threshold(run, &run->threshold);
 
-	for (size_t i = 0; i < dsse->n_signatures; i++) {
-		const struct dsse_finding *finding = &verdict->signatures.findings[i];
-		json_t *entry = json_pack(
-		        "{s:b}", "good", finding->state == SIGNATURE_GOOD && finding->key);
-		char id[DIGEST_HEX_SIZE];
-
-		if (finding->key) {
-			json_object_set_new(
-			        entry, "key_id", json_string(id_text(finding->key->key, id)));
-			json_object_set_new(entry, "name", json_string(finding->key->name));
-		}
-		json_array_append_new(list, entry);
-	}
-	return list;
+	run->now_ns = clock_realtime_ns();
+	return r == 0 ? load_keys(run) : r;
 }
 
-static void show_json(const struct dsse *dsse, const struct judgement *verdict)
+void verify_run_done(struct verify_run *run)
 {
-	json_t *object = json_pack("{s:b, s:s, s:I, s:I, s:o}", "accepted",
-	        verdict->reason == ALLOWLIST_ACCEPTED, "reason",
-	        allowlist_reason_name(verdict->reason), "signers",
-	        (json_int_t)verdict->signatures.n_signers, "threshold",
-	        (json_int_t)verdict->signatures.threshold, "signatures",
-	        findings_json(dsse, verdict));
-
-	if (verdict->has_summary)
-		summary_to_json(&verdict->summary, object);
-	if (verdict->summary.error.message[0])
-		json_object_set_new(object, "fault", json_string(verdict->summary.error.message));
-	print_json(object);
-	json_decref(object);
+	verify_lists_done(run);
+	trust_free(run->trust);
+	trust_free(run->files_trust);
 }
 
-static void show_text(
-        const struct tool *tool, const struct call *call, const struct judgement *verdict)
+int verify_refuse(const struct verify_run *run, const char *path, int code, const char *what)
 {
-	const struct dsse_verification *v = &verdict->signatures;
-	bool good = verdict->reason == ALLOWLIST_ACCEPTED;
-	_cleanup_free_ char *file = text_safe(call->argument);
+	_cleanup_free_ char *name = text_safe(strcmp(path, "-") ? path : "stdin");
 
-	printf("%s: ", file);
-	print_word(tool, good ? COLOUR_GOOD : COLOUR_BAD, good ? "accepted" : "REJECTED");
-	if (!good)
-		printf(" (%s): %s", allowlist_reason_name(verdict->reason),
-		        allowlist_reason_text(verdict->reason));
-	if (verdict->summary.error.message[0])
-		printf(": %s", verdict->summary.error.message);
-	printf("\n");
-	if (verdict->has_summary)
-		summary_print(stdout, &verdict->summary);
-	printf("  signers    %zu of %u wanted\n", v->n_signers, v->threshold);
-	for (size_t i = 0; i < v->n_signers; i++) {
-		_cleanup_free_ char *name = text_safe(v->signers[i]->name);
-		char id[DIGEST_HEX_SIZE];
-
-		printf("             %s %s\n", id_text(v->signers[i]->key, id), name);
-	}
-}
-
-static int fail(const struct tool *tool, int code, const char *word)
-{
-	json_t *object;
-
-	if (!tool->json || !word)
-		return code;
-	object = json_pack("{s:b, s:s}", "accepted", 0, "reason", word);
-	print_json(object);
-	json_decref(object);
+	fprintf(stderr, "%s: %s: %s\n", run->name, name, what);
 	return code;
 }
 
-static void judgement_done(struct judgement *verdict)
+/* A claim that is false is found out as one: a faulty envelope. */
+static bool claims_payload(const char *text, size_t size)
 {
-	summary_done(&verdict->summary);
+	static const char member[] = "\"payload";
+
+	while (size > 0 && isspace((unsigned char)*text)) {
+		text++;
+		size--;
+	}
+	return size > 0 && *text == '{' && memmem(text, size, member, strlen(member));
+}
+
+/*
+ * Whether a file is an envelope, by its own claim: what begins as a JSON object does and names a
+ * payload or its type within what an envelope may have beside the payload.
+ */
+static bool is_envelope(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_free_ char *head = malloc(DSSE_BESIDE_MAX);
+	ssize_t n = fd >= 0 && head ? pread(fd, head, DSSE_BESIDE_MAX, 0) : 0;
+
+	return n > 0 && claims_payload(head, (size_t)n);
+}
+
+/* What is no regular file (a pipe) is an envelope: a single file has a name that answers for it. */
+static int verify_one(struct verify_run *run, const char *path)
+{
+	struct stat st;
+
+	if (!strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) ||
+	        is_envelope(path))
+		return verify_envelope(run, path);
+	return verify_file(run, path);
 }
 
 int verb_verify(const struct tool *tool, const struct call *call)
 {
-	_cleanup_(judgement_done) struct judgement verdict = {0};
-	_cleanup_(trust_freep) struct trust *trust = NULL;
-	_cleanup_(dsse_freep) struct dsse *dsse = NULL;
-	int64_t now_ns = clock_realtime_ns(); /* once for all that is asked of it */
-	const char *word = NULL;
-	uint32_t threshold;
-	int r = read_threshold(tool, call, &threshold);
+	_cleanup_(verify_run_done) struct verify_run run = {
+	        .tool = tool, .call = call, .name = "execward verify"};
+	int result = 0, r = verify_run_init(&run);
 
-	if (r == 0)
-		r = load_keys(tool, call, &trust);
 	if (r != 0)
 		return r;
-	r = envelope_read(call, call->argument, &dsse, &word);
-	if (r != 0)
-		return fail(tool, r, word);
-	dsse_verify(dsse, trust, threshold, now_ns, &verdict.signatures);
-	verdict.reason = verdict.signatures.reason;
-	if (verdict.reason == ALLOWLIST_ACCEPTED)
-		verdict.reason = judge_statement(call, dsse, trust, now_ns, &verdict);
-	if (verdict.reason == ALLOWLIST_UNCHECKED)
-		return EX_SOFTWARE;
-	if (tool->json)
-		show_json(dsse, &verdict);
-	else
-		show_text(tool, call, &verdict);
-	return verdict.reason == ALLOWLIST_ACCEPTED ? 0 : 1;
+	/* The first fault, else whether one was refused. */
+	for (size_t i = 0; i < call->n_arguments; i++) {
+		r = verify_one(&run, call->arguments[i]);
+		if (r > 1 && result <= 1)
+			result = r;
+		else if (r == 1 && result == 0)
+			result = 1;
+	}
+	return result;
 }

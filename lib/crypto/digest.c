@@ -1,9 +1,9 @@
 #include "crypto/digest.h"
 
 #include "base/cleanup.h"
+#include "crypto/digest_internal.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #define READ_SIZE                                                                                  \
@@ -14,19 +14,29 @@ struct digest_stream {
 	uint8_t buffer[READ_SIZE];
 };
 
-int digest_stream_new(struct digest_stream **ret_stream)
+int digest_stream_new_md(const EVP_MD *md, struct digest_stream **ret_stream)
 {
 	struct digest_stream *stream = malloc(sizeof(*stream));
 
 	if (!stream)
 		return -ENOMEM;
 	stream->ctx = EVP_MD_CTX_new();
-	if (!stream->ctx || EVP_DigestInit_ex(stream->ctx, EVP_sha256(), NULL) != 1) {
+	if (!stream->ctx || EVP_DigestInit_ex(stream->ctx, md, NULL) != 1) {
 		digest_stream_free(stream);
 		return -EIO;
 	}
 	*ret_stream = stream;
 	return 0;
+}
+
+int digest_stream_new(struct digest_stream **ret_stream)
+{
+	return digest_stream_new_md(EVP_sha256(), ret_stream);
+}
+
+EVP_MD_CTX *digest_stream_ctx(struct digest_stream *stream)
+{
+	return stream->ctx;
 }
 
 void digest_stream_free(struct digest_stream *stream)
@@ -51,17 +61,8 @@ int digest_stream_final(struct digest_stream *stream, struct digest *ret_digest)
 	return EVP_DigestFinal_ex(stream->ctx, ret_digest->bytes, &size) == 1 ? 0 : -EIO;
 }
 
-static enum digest_result finish(
-        struct digest_stream *stream, struct digest *ret_digest, int *reterr_errno)
-{
-	if (digest_stream_final(stream, ret_digest) == 0)
-		return DIGEST_DONE;
-	*reterr_errno = EIO;
-	return DIGEST_FAILED;
-}
-
-enum digest_result digest_stream_file(struct digest_stream *stream, struct digest_source *source,
-        uint64_t max_bytes, struct digest *ret_digest, int *reterr_errno)
+enum digest_result digest_stream_feed(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, int *reterr_errno)
 {
 	uint64_t end =
 	        max_bytes > UINT64_MAX - source->offset ? UINT64_MAX : source->offset + max_bytes;
@@ -80,9 +81,8 @@ enum digest_result digest_stream_file(struct digest_stream *stream, struct diges
 			return DIGEST_FAILED;
 		}
 		if (n == 0)
-			return source->offset == source->expected_size
-			               ? finish(stream, ret_digest, reterr_errno)
-			               : DIGEST_SHORTER;
+			return source->offset == source->expected_size ? DIGEST_DONE
+			                                               : DIGEST_SHORTER;
 		if ((uint64_t)n > source->expected_size - source->offset)
 			return DIGEST_LONGER;
 		if (digest_stream_update(stream, stream->buffer, (size_t)n) < 0) {
@@ -92,6 +92,17 @@ enum digest_result digest_stream_file(struct digest_stream *stream, struct diges
 		source->offset += (uint64_t)n;
 	}
 	return DIGEST_MORE;
+}
+
+enum digest_result digest_stream_file(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, struct digest *ret_digest, int *reterr_errno)
+{
+	enum digest_result result = digest_stream_feed(stream, source, max_bytes, reterr_errno);
+
+	if (result != DIGEST_DONE || digest_stream_final(stream, ret_digest) == 0)
+		return result;
+	*reterr_errno = EIO;
+	return DIGEST_FAILED;
 }
 
 int digest_data(const void *data, size_t size, struct digest *ret_digest)

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/strtab.h"
+#include "crypto/digest_internal.h"
 #include "crypto/key_internal.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ static const char *const result_names[_IMA_RESULT_MAX] = {
         [IMA_UNSUPPORTED] = "unsupported",
         [IMA_UNKNOWN_KEY] = "unknown_key",
         [IMA_REVOKED_KEY] = "revoked_key",
+        [IMA_EXPIRED_KEY] = "expired_key",
         [IMA_BAD_SIGNATURE] = "bad_signature",
 };
 
@@ -81,25 +83,30 @@ static bool has_id(const struct trust_key *key, const uint8_t id[KEY_IMA_ID_SIZE
 
 /* Four bytes are soon the same for two keys: each that has the id is tried. */
 enum ima_result ima_verify(const struct ima_signature *signature, const struct key_digest *digest,
-        const struct trust *trust, int64_t now_ns)
+        const struct trust *trust, int64_t now_ns, const struct trust_key **ret_key)
 {
 	enum ima_result result = IMA_UNKNOWN_KEY;
+	const struct trust_key *signer = NULL;
 
-	if (digest->hash != signature->hash)
-		return IMA_BAD_SIGNATURE;
-	for (size_t i = 0; i < trust->n_keys; i++) {
+	for (size_t i = 0; i < trust->n_keys && result != IMA_GOOD; i++) {
 		const struct trust_key *key = &trust->keys[i];
 
 		if (key->use != TRUST_USE_IMA || !has_id(key, signature->key_id))
 			continue;
-		if (key_verify_digest(key->key, digest, signature->bytes, signature->size) !=
-		        SIGNATURE_GOOD)
+		if (digest->hash != signature->hash ||
+		        key_verify_digest(key->key, digest, signature->bytes, signature->size) !=
+		                SIGNATURE_GOOD) {
 			result = result == IMA_UNKNOWN_KEY ? IMA_BAD_SIGNATURE : result;
-		else if (trust_key_usable(key, TRUST_USE_IMA, now_ns))
-			return IMA_GOOD;
+			continue;
+		}
+		signer = key;
+		if (trust_key_usable(key, TRUST_USE_IMA, now_ns))
+			result = IMA_GOOD;
 		else
-			result = IMA_REVOKED_KEY;
+			result = key->revoked ? IMA_REVOKED_KEY : IMA_EXPIRED_KEY;
 	}
+	if (ret_key)
+		*ret_key = signer;
 	return result;
 }
 
@@ -111,6 +118,20 @@ int ima_read(int fd, uint8_t *ret_xattr, size_t *ret_size)
 		return -errno;
 	*ret_size = (size_t)n;
 	return 0;
+}
+
+static const EVP_MD *md_of(enum key_hash hash)
+{
+	switch (hash) {
+	case KEY_HASH_SHA256:
+		return EVP_sha256();
+	case KEY_HASH_SHA384:
+		return EVP_sha384();
+	case KEY_HASH_SHA512:
+		return EVP_sha512();
+	default:
+		return NULL;
+	}
 }
 
 static int hash_all(int fd, uint64_t max_bytes, EVP_MD_CTX *ctx, uint8_t *buffer)
@@ -138,10 +159,7 @@ int ima_digest(int fd, enum key_hash hash, uint64_t max_bytes, struct key_digest
 {
 	_cleanup_(key_md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	_cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
-	const EVP_MD *md = hash == KEY_HASH_SHA256   ? EVP_sha256()
-	                   : hash == KEY_HASH_SHA384 ? EVP_sha384()
-	                   : hash == KEY_HASH_SHA512 ? EVP_sha512()
-	                                             : NULL;
+	const EVP_MD *md = md_of(hash);
 	struct key_digest digest = {.hash = hash};
 	int r;
 
@@ -158,4 +176,38 @@ int ima_digest(int fd, enum key_hash hash, uint64_t max_bytes, struct key_digest
 		return -EIO;
 	*ret_digest = digest;
 	return 0;
+}
+
+int ima_stream_new(enum key_hash hash, struct digest_stream **ret_stream)
+{
+	const EVP_MD *md = md_of(hash);
+
+	return md ? digest_stream_new_md(md, ret_stream) : -EINVAL;
+}
+
+static enum key_hash hash_of(const EVP_MD *md)
+{
+	static const enum key_hash hashes[] = {KEY_HASH_SHA256, KEY_HASH_SHA384, KEY_HASH_SHA512};
+
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		if (EVP_MD_get_type(md_of(hashes[i])) == EVP_MD_get_type(md))
+			return hashes[i];
+	return KEY_HASH_UNSET;
+}
+
+enum digest_result ima_stream_file(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, struct key_digest *ret_digest, int *reterr_errno)
+{
+	EVP_MD_CTX *ctx = digest_stream_ctx(stream);
+	struct key_digest digest = {.hash = hash_of(EVP_MD_CTX_get0_md(ctx))};
+	enum digest_result result = digest_stream_feed(stream, source, max_bytes, reterr_errno);
+
+	if (result != DIGEST_DONE)
+		return result;
+	if (EVP_DigestFinal_ex(ctx, digest.bytes, NULL) != 1) {
+		*reterr_errno = EIO;
+		return DIGEST_FAILED;
+	}
+	*ret_digest = digest;
+	return DIGEST_DONE;
 }

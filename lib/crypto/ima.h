@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "crypto/digest.h"
 #include "crypto/trust.h"
 
 #define IMA_XATTR     "security.ima"
@@ -19,7 +20,8 @@ enum ima_result {
 	IMA_OBSOLETE,      /* version 1 */
 	IMA_UNSUPPORTED,   /* version 3, over fs-verity, or another hash than sha256, 384, 512 */
 	IMA_UNKNOWN_KEY,   /* no trusted key of use ima has that id */
-	IMA_REVOKED_KEY,   /* the key of that id is revoked, or has expired */
+	IMA_REVOKED_KEY,   /* good, but the key is revoked */
+	IMA_EXPIRED_KEY,   /* good, but the key has expired */
 	IMA_BAD_SIGNATURE, /* not by that key over this content */
 	_IMA_RESULT_MAX,
 };
@@ -36,9 +38,12 @@ struct ima_signature {
 /* IMA_UNCHECKED and the signature when there is one to check; else what is wrong with it. */
 enum ima_result ima_parse(const uint8_t *xattr, size_t size, struct ima_signature *ret_signature);
 
-/* Against the digest of the content under the signature's hash. */
+/*
+ * Against the digest of the content under the signature's hash. @ret_key (may be NULL) is who has
+ * signed, borrowed from @trust, usable or not; NULL when nobody of them has.
+ */
 enum ima_result ima_verify(const struct ima_signature *signature, const struct key_digest *digest,
-        const struct trust *trust, int64_t now_ns);
+        const struct trust *trust, int64_t now_ns, const struct trust_key **ret_key);
 
 /*
  * The attribute of an open file, read from the descriptor that is hashed. @ret_xattr has
@@ -51,3 +56,11 @@ int ima_read(int fd, uint8_t *ret_xattr, size_t *ret_size);
  * -EFBIG past that; -EINVAL for no such hash; another -errno.
  */
 int ima_digest(int fd, enum key_hash hash, uint64_t max_bytes, struct key_digest *ret_digest);
+
+/*
+ * The same in steps, as digest.h has them: a stream for ima_stream_file() only. 0, -EINVAL for no
+ * such hash, -ENOMEM or -EIO. Free with digest_stream_free().
+ */
+int ima_stream_new(enum key_hash hash, struct digest_stream **ret_stream);
+enum digest_result ima_stream_file(struct digest_stream *stream, struct digest_source *source,
+        uint64_t max_bytes, struct key_digest *ret_digest, int *reterr_errno);

@@ -72,7 +72,7 @@ static enum ima_result check(
 	if (result != IMA_UNCHECKED)
 		return result;
 	assert_int_equal(ima_digest(fd, signature.hash, 4096, &digest), 0);
-	return ima_verify(&signature, &digest, trust, 1);
+	return ima_verify(&signature, &digest, trust, 1, NULL);
 }
 
 static void check_mutants(uint8_t *xattr, size_t size, const struct trust *trust)

@@ -442,6 +442,12 @@ def test_a_well_signed_fault_is_refused(tmp_path, first, body):
     assert verdict(bare(first, body, tmp_path), "--keys", first.pem) == (1, "bad_statement")
 
 
+@pytest.mark.parametrize("body, word", [
+    (statement(names=()), "empty"), (statement(critical=["nonsense"]), "unknown_critical")])
+def test_a_well_signed_list_that_is_refused_by_a_word_of_its_own(tmp_path, first, body, word):
+    assert verdict(bare(first, body, tmp_path), "--keys", first.pem) == (1, word)
+
+
 def test_trust_settings(tmp_path, first, second, trusted):
     made = first.sign(BODY, tmp_path)
     fine("sign", "-k", second.key, "--append", made, "-o", made)
@@ -490,16 +496,21 @@ def test_faulty_envelopes_are_65_with_a_word(tmp_path, first):
     good = first.sign(BODY, tmp_path).read_bytes()
     path = tmp_path / "x"
     text = good.decode().rstrip()
-    rows = [(b"", "not_json"), (good[:-3], "not_json"), (good + b"x", "not_json"), (b"{}", "not_an_envelope"),
+    rows = [(good[:-3], "not_json"), (good + b"x", "not_json"), (b'{"payload":1}', "not_an_envelope"),
             (text.replace(TYPE, "application/json").encode(), "other_payload_type"),
             (text.replace('"payload":"', '"payload":"====').encode(), "bad_base64"),
             (text.replace('{"payload"', '{"payload":"","payload"').encode(), "not_json"),
             (text.replace('"signatures":[', '"signatures":[' + '{"sig":"AAAA"},' * 32).encode(), "bad_signatures"),
-            (b" " * (64 << 20) + b"x", "envelope_too_large")]
+            (text.encode() + b" " * (64 << 20), "envelope_too_large")]
     for data, word in rows:
         path.write_bytes(data)
         assert verdict(path, "--keys", first.pem) == (65, word)
         assert run("inspect", path).returncode == 65 and run("sign", "-k", first.key, "--append", path, "-o", tmp_path / "n").returncode == 65
+    # What does not even claim to have a payload is a file that nobody answers for.
+    for data in (b"", b"{}", b" " * (64 << 20) + b"x"):
+        path.write_bytes(data)
+        assert verdict(path, "--keys", first.pem) == (1, "no_signature")
+        assert run("inspect", path).returncode == 65
     assert run("verify", tmp_path / "none", "--keys", first.pem).returncode == 66
     assert run("verify", tmp_path, "--keys", first.pem).returncode == 66
 

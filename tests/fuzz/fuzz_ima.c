@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (key_from_der(spki, sizeof(spki), &key.key) != 0)
 		abort();
 	digest.hash = signature.hash;
-	if (ima_verify(&signature, &digest, &trust, 1) == IMA_GOOD)
+	if (ima_verify(&signature, &digest, &trust, 1, NULL) == IMA_GOOD)
 		abort();
 	key_free(key.key);
 	return 0;

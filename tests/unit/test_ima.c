@@ -57,7 +57,7 @@ static enum ima_result check(
 	if (result != IMA_UNCHECKED)
 		return result;
 	assert_int_equal(ima_digest(fd, signature.hash, 4096, &digest), 0);
-	return ima_verify(&signature, &digest, trust, NOW);
+	return ima_verify(&signature, &digest, trust, NOW, NULL);
 }
 
 static void test_vector(void **state)
@@ -89,7 +89,11 @@ static void test_keys(void **state)
 	assert_int_equal(check(xattr, xattr_size, CONTENT, trust), IMA_REVOKED_KEY);
 	key->revoked = false;
 	key->expires_ns = NOW;
+	assert_int_equal(check(xattr, xattr_size, CONTENT, trust), IMA_EXPIRED_KEY);
+	/* A revoked key is named as such, whether it has expired or not. */
+	key->revoked = true;
 	assert_int_equal(check(xattr, xattr_size, CONTENT, trust), IMA_REVOKED_KEY);
+	key->revoked = false;
 	key->expires_ns = INT64_MAX;
 	xattr[6] ^= 1;
 	assert_int_equal(check(xattr, xattr_size, CONTENT, trust), IMA_UNKNOWN_KEY);
@@ -202,6 +206,39 @@ static void test_reading(void **state)
 	assert_int_equal(ima_read(-1, xattr, &size), -EBADF);
 }
 
+/* In steps, and for a file of another length than was announced, as digest.h has it. */
+static void test_stream(void **state)
+{
+	static const enum key_hash hashes[] = {KEY_HASH_SHA256, KEY_HASH_SHA384, KEY_HASH_SHA512};
+	_cleanup_close_ int fd = content(CONTENT);
+	struct digest_stream *stream = NULL;
+	int error = 0;
+
+	(void)state;
+	assert_int_equal(ima_stream_new(KEY_HASH_UNSET, &stream), -EINVAL);
+	for (size_t i = 0; i < 3; i++) {
+		struct digest_source source = {.fd = fd, .expected_size = strlen(CONTENT)};
+		struct key_digest whole, digest = {0};
+		enum digest_result result;
+		unsigned int steps = 1;
+
+		assert_int_equal(ima_digest(fd, hashes[i], 4096, &whole), 0);
+		assert_int_equal(ima_stream_new(hashes[i], &stream), 0);
+		while ((result = ima_stream_file(stream, &source, 5, &digest, &error)) ==
+		        DIGEST_MORE)
+			steps++;
+		assert_int_equal(result, DIGEST_DONE);
+		assert_int_equal(steps, strlen(CONTENT) / 5 + 1);
+		assert_memory_equal(&digest, &whole, sizeof(digest));
+		digest_stream_free(stream);
+		assert_int_equal(ima_stream_new(hashes[i], &stream), 0);
+		source = (struct digest_source){.fd = fd, .expected_size = strlen(CONTENT) + 1};
+		assert_int_equal(
+		        ima_stream_file(stream, &source, 4096, &digest, &error), DIGEST_SHORTER);
+		digest_stream_free(stream);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +248,7 @@ int main(void)
 	        cmocka_unit_test(test_mutants),
 	        cmocka_unit_test(test_schemes),
 	        cmocka_unit_test(test_reading),
+	        cmocka_unit_test(test_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
