@@ -107,7 +107,7 @@ def test_rows_9_and_10_who_executes_stands_still(arena, start, marks, freezer):
     goes on. One that was held for 20 ms let the other content run, in 21 of 100 execs that shared a processor
     with 16 tasks."""
     target = arena.path("/tmp/marked")
-    os.truncate(target, 256 << 20)  # takes a while to hash: time to stop who waits
+    os.truncate(target, 64 << 20)  # takes a while to hash: time to stop who waits
     daemon = start(marks=marks)
     daemon.tool("approve", digest_of(target), "--reason", "race")
     allowed = daemon.status()["verdicts"]["allow"]
