@@ -44,6 +44,8 @@ static const struct fault_row rows[_FAULT_MAX] = {
         [FAULT_BASELINE] = {"baseline",
                 "an index that cannot be read vouches for nothing; baselines that cannot be loaded "
                 "leave those before in force"},
+        [FAULT_ALLOWLIST] = {"allowlist",
+                "signed lists that cannot be loaded leave those before in force"},
 };
 
 int faults_new(struct faults **ret_faults)

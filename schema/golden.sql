@@ -8,6 +8,58 @@ CREATE TABLE acceptance (
   by_uid   INTEGER NOT NULL,
   time_ns  INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE allowlist (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT, 
+  series       TEXT NOT NULL UNIQUE, 
+  version      INTEGER NOT NULL,
+  payload      BLOB NOT NULL CHECK (length(payload) = 32), 
+  issued_ns    INTEGER NOT NULL,
+  expires_ns   INTEGER NOT NULL,
+  bind         INTEGER NOT NULL,
+  subjects     INTEGER NOT NULL DEFAULT 0,
+  keys         INTEGER NOT NULL DEFAULT 0, 
+  installed_ns INTEGER NOT NULL,
+  by_uid       INTEGER NOT NULL,
+  source       TEXT NOT NULL
+) STRICT;
+CREATE TABLE allowlist_act (
+  id      INTEGER PRIMARY KEY,
+  act     TEXT NOT NULL,
+  series  TEXT,              
+  version INTEGER,
+  reason  TEXT NOT NULL,
+  by_uid  INTEGER NOT NULL,
+  time_ns INTEGER NOT NULL
+) STRICT;
+CREATE TABLE allowlist_keys (
+  id        INTEGER PRIMARY KEY,
+  allowlist INTEGER NOT NULL AS (id >> 20) VIRTUAL,
+  keys      BLOB NOT NULL CHECK (length(keys) % 32 = 0)
+) STRICT;
+CREATE TABLE allowlist_memory (
+  series     TEXT PRIMARY KEY,
+  version    INTEGER NOT NULL,
+  payload    BLOB NOT NULL CHECK (length(payload) = 32),
+  changed_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE allowlist_scope (
+  allowlist INTEGER NOT NULL REFERENCES allowlist (id) ON DELETE CASCADE,
+  kind      INTEGER NOT NULL,
+  place     INTEGER NOT NULL,
+  pattern   TEXT NOT NULL,
+  PRIMARY KEY (allowlist, kind, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE allowlist_signer (
+  allowlist INTEGER NOT NULL REFERENCES allowlist (id) ON DELETE CASCADE,
+  key_id    BLOB NOT NULL CHECK (length(key_id) = 32),
+  PRIMARY KEY (allowlist, key_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE allowlist_subject (
+  id        INTEGER PRIMARY KEY,
+  allowlist INTEGER NOT NULL AS (id >> 20) VIRTUAL,
+  name      TEXT NOT NULL,
+  sha256    BLOB NOT NULL CHECK (length(sha256) = 32)
+) STRICT;
 CREATE VIEW baseline AS
   SELECT snapshot.id AS snapshot, snapshot.name, entry.path, word.name AS type,
          printf('%04o', entry.mode) AS mode, entry.uid, entry.gid, entry.size,

@@ -72,6 +72,8 @@ static const struct option_row options[_OPTION_MAX] = {
                 "how many different keys must have signed, 1 to 32 (trust.threshold; 1 with "
                 "--keys)"},
         [OPTION_SIGNATURE] = {"signature", "FILE", "the signature: its bytes, or base64"},
+        [OPTION_DRY_RUN] = {"dry-run", NULL, "only tell what would be done"},
+        [OPTION_RESET] = {"reset", NULL, "forget it; --reason says why"},
 };
 
 #define COMMON (TAKES(CONFIG) | TAKES(JSON) | TAKES(HELP))

@@ -53,6 +53,9 @@ enum option {
 	OPTION_CONFIRM,
 	OPTION_THRESHOLD,
 	OPTION_SIGNATURE,
+	/* allowlists */
+	OPTION_DRY_RUN,
+	OPTION_RESET,
 	_OPTION_MAX,
 };
 

@@ -158,6 +158,53 @@ int summary_of(const struct dsse *dsse, struct summary *ret_summary)
 	return r;
 }
 
+json_t *scope_to_json(const struct statement_scope *scope)
+{
+	json_t *object = statement_scope_is_everywhere(scope) ? json_null() : json_object();
+
+	for (int kind = 1; kind < _STATEMENT_SCOPE_MAX; kind++) {
+		const struct statement_patterns *patterns = &scope->of[kind];
+		const char *name = statement_scope_kind_name((enum statement_scope_kind)kind);
+		json_t *list = patterns->n > 0 ? json_array() : NULL;
+
+		for (size_t i = 0; i < patterns->n; i++)
+			json_array_append_new(list, json_string(patterns->items[i]));
+		if (list)
+			json_object_set_new(object, name, list);
+	}
+	return object;
+}
+
+char *scope_words(const struct statement_scope *scope)
+{
+	const char *separator = "";
+	char *text = NULL;
+	size_t size;
+	FILE *stream;
+
+	if (statement_scope_is_everywhere(scope))
+		return strdup("everywhere");
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	for (int kind = 1; kind < _STATEMENT_SCOPE_MAX; kind++) {
+		const struct statement_patterns *patterns = &scope->of[kind];
+
+		if (patterns->n == 0)
+			continue;
+		fprintf(stream, "%s%s", separator,
+		        statement_scope_kind_name((enum statement_scope_kind)kind));
+		for (size_t i = 0; i < patterns->n; i++) {
+			_cleanup_free_ char *pattern = text_safe(patterns->items[i]);
+
+			fprintf(stream, "%s %s", i > 0 ? "," : "", pattern);
+		}
+		separator = "; ";
+	}
+	(void)fclose(stream);
+	return text;
+}
+
 void summary_to_json(const struct summary *summary, json_t *object)
 {
 	const struct statement *s = &summary->statement;
@@ -170,6 +217,7 @@ void summary_to_json(const struct summary *summary, json_t *object)
 	json_object_set_new(object, "issued", json_string(issued));
 	json_object_set_new(object, "expires", json_string(expires));
 	json_object_set_new(object, "bind", json_string(statement_bind_name(s->bind)));
+	json_object_set_new(object, "scope", scope_to_json(&s->scope));
 	json_object_set_new(object, "entries", json_integer((json_int_t)summary->entries));
 }
 
@@ -177,14 +225,14 @@ void summary_print(FILE *stream, const struct summary *summary)
 {
 	const struct statement *s = &summary->statement;
 	char issued[STATEMENT_TIME_SIZE] = "", expires[STATEMENT_TIME_SIZE] = "";
-	_cleanup_free_ char *series = text_safe(s->series);
+	_cleanup_free_ char *series = text_safe(s->series), *scope = scope_words(&s->scope);
 
 	(void)statement_time_print(s->issued_ns, issued);
 	(void)statement_time_print(s->expires_ns, expires);
 	fprintf(stream, "  series     %s\n  version    %" PRIu64 "\n  entries    %" PRIu64 "\n",
 	        series, s->version, summary->entries);
-	fprintf(stream, "  issued     %s\n  expires    %s\n  bind       %s\n", issued, expires,
-	        statement_bind_name(s->bind));
+	fprintf(stream, "  issued     %s\n  expires    %s\n  bind       %s\n  scope      %s\n",
+	        issued, expires, statement_bind_name(s->bind), scope ?: "");
 }
 
 const char *id_text(const struct key *key, char ret_text[DIGEST_HEX_SIZE])

@@ -35,10 +35,14 @@ struct summary {
 };
 
 void summary_done(struct summary *summary);
-/* 0, STATEMENT_E_INVALID with summary->error, or -ENOMEM. */
+/* 0, STATEMENT_E_* with summary->error, or -ENOMEM. */
 int summary_of(const struct dsse *dsse, struct summary *ret_summary);
-/* series, version, issued, expires, bind, entries into an object. */
+/* series, version, issued, expires, bind, scope, entries into an object. */
 void summary_to_json(const struct summary *summary, json_t *object);
+/* `{"images": [...]}` with the kinds that have patterns; null: everywhere. */
+json_t *scope_to_json(const struct statement_scope *scope);
+/* The same for people: `images web:*, db:*; hosts prod`, or `everywhere`. The caller frees. */
+char *scope_words(const struct statement_scope *scope);
 /* The same as lines for people. */
 void summary_print(FILE *stream, const struct summary *summary);
 

@@ -92,6 +92,25 @@ static const char snapshot_import[] =
         "allowlist\n"
         "install`. With a scope, a list that has expired or binds to paths is refused.";
 
+static const char allowlist_install[] =
+        "Verifies each ENVELOPE (- for stdin; never a symbolic link), in a process that can do "
+        "nothing\n"
+        "else, and puts it in force: all of it or nothing. An older version than was in force here "
+        "is\n"
+        "refused. Exits 1 with the reason when one was refused, 65 for what is no envelope. A "
+        "daemon "
+        "that\n"
+        "runs is told, and the next exec sees the list.";
+static const char allowlist_rollback[] =
+        "The highest version of each series that was in force here, which keeps older ones out. "
+        "Exits 1\n"
+        "when it cannot be believed: the database is another one, or an older copy. --reset "
+        "forgets "
+        "one\n"
+        "series, or without SERIES everything that is remembered, the latest trusted time with it; "
+        "first\n"
+        "raise the floors in trust.json. Lists in force stay.";
+
 static const struct verb verbs[] = {
         {"status", "What is guarded, in which mode, with what result", NULL, TAKES(WAIT_READY), 0,
                 NULL, verb_status},
@@ -195,6 +214,15 @@ static const struct verb verbs[] = {
                 verb_snapshot_export},
         {"snapshot import", "Reads an allowlist as a snapshot", "FILE", TAKES(NAME) | TAKES(SCOPE),
                 0, snapshot_import, verb_snapshot_import},
+        {"allowlist install", "Verifies signed allowlists and puts them in force", "ENVELOPE...",
+                TAKES(SERIES) | TAKES(THRESHOLD) | TAKES(KEYS) | TAKES(DRY_RUN), 0,
+                allowlist_install, verb_allowlist_install},
+        {"allowlist list", "What allowlists are installed, and whether they are in force", NULL, 0,
+                0, NULL, verb_allowlist_list},
+        {"allowlist remove", "Takes a list away; its version stays remembered", "SERIES",
+                TAKES(REASON), TAKES(REASON), NULL, verb_allowlist_remove},
+        {"allowlist rollback-state", "Which versions were in force, or forgets them", "[SERIES]",
+                TAKES(RESET) | TAKES(REASON), 0, allowlist_rollback, verb_allowlist_rollback},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -1,7 +1,7 @@
 /*
  * execward snapshot import: an allowlist as a snapshot. Nobody has signed what is read here:
  * whoever gives it a scope vouches for it. So what a list restricts must not be lost on the way:
- * one that binds to paths, or has expired, is for comparison only.
+ * one that binds to paths, has a scope of its own, or has expired, is for comparison only.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -53,6 +53,10 @@ static int on_header(const struct statement *statement, void *userdata)
 
 	if (scoped && statement->bind == STATEMENT_BIND_PATH)
 		return say(import, "binds to paths, which a snapshot does not: --scope none",
+		        EX_DATAERR);
+	if (scoped && !statement_scope_is_everywhere(&statement->scope))
+		return say(import,
+		        "has a scope of its own, which a snapshot would lose: --scope none",
 		        EX_DATAERR);
 	if (scoped && statement->expires_ns <= import->now_ns)
 		return say(import, "has expired: --scope none, for comparison", EX_DATAERR);

@@ -49,3 +49,8 @@ int verb_pae(const struct tool *tool, const struct call *call);
 int verb_attach(const struct tool *tool, const struct call *call);
 int verb_merge(const struct tool *tool, const struct call *call);
 int verb_export(const struct tool *tool, const struct call *call);
+
+int verb_allowlist_install(const struct tool *tool, const struct call *call);
+int verb_allowlist_list(const struct tool *tool, const struct call *call);
+int verb_allowlist_remove(const struct tool *tool, const struct call *call);
+int verb_allowlist_rollback(const struct tool *tool, const struct call *call);

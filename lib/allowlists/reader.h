@@ -6,16 +6,19 @@
  */
 #pragma once
 
-#include "core/statement.h"
-#include "core/allowlist.h"
-
 #include "base/cleanup.h"
 
-#include <stdint.h>
+#define READER_SECONDS 60u /* for one envelope; the largest takes 2 s */
 
-/* The daemon's: forked before its first thread, it forks a reader for each envelope. */
+/*
+ * The daemon's: forked before its first thread, and after key_setup(), it forks a reader for each
+ * envelope. Whoever asks it may be any thread.
+ */
 struct reader_helper;
-/* 0 or -errno. The helper dies with the caller's main thread (PR_SET_PDEATHSIG). */
+/*
+ * 0 or -errno. The helper dies with the caller's main thread (PR_SET_PDEATHSIG), and ends when the
+ * caller closes its end.
+ */
 int reader_helper_start(struct reader_helper **ret_helper);
 void reader_helper_stop(struct reader_helper *helper);
 DEFINE_FREEP(reader_helper, reader_helper_stop)

@@ -56,6 +56,7 @@ void config_free(struct config *c)
 	free(c->keys_dir);
 	free(c->allowlists_dir);
 	free_list(c->writers, c->n_writers);
+	free_list(c->labels, c->n_labels);
 	for (size_t i = 0; i < c->n_outputs; i++) {
 		free(c->outputs[i].path);
 		free(c->outputs[i].url);

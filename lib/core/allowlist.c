@@ -82,6 +82,13 @@ const char *allowlist_reason_text(enum allowlist_reason reason)
 	return strtab_name(texts, _ALLOWLIST_REASON_MAX, (int)reason);
 }
 
+enum allowlist_reason allowlist_reason_of_statement(int r)
+{
+	if (r == STATEMENT_E_UNKNOWN_CRITICAL)
+		return ALLOWLIST_UNKNOWN_CRITICAL;
+	return r == STATEMENT_E_EMPTY ? ALLOWLIST_EMPTY : ALLOWLIST_BAD_STATEMENT;
+}
+
 /* a + b, at most INT64_MAX; @b is not negative. */
 static int64_t add(int64_t a, int64_t b)
 {

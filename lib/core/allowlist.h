@@ -53,6 +53,9 @@ const char *allowlist_reason_name(enum allowlist_reason reason); /* unknown_key,
 /* One sentence's worth, for a message: what is wrong, and what to do about it. */
 const char *allowlist_reason_text(enum allowlist_reason reason);
 
+/* The reason for what statement_parse() refused: @r is STATEMENT_E_*. */
+enum allowlist_reason allowlist_reason_of_statement(int r);
+
 static inline bool allowlist_is_good(enum allowlist_reason reason)
 {
 	return reason == ALLOWLIST_ACCEPTED || reason == ALLOWLIST_UNCHANGED;

@@ -4,6 +4,7 @@
  */
 #include "core/image.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool has_registry(const char *ref)
@@ -54,4 +55,24 @@ bool image_ref_matches(const char *scope, const char *ref)
 	if (equal_with_tag(scope, ref))
 		return true;
 	return !has_registry(scope) && equal_with_tag(scope, strip_default_registry(ref));
+}
+
+/* What runtimes show for an image that was started by its id, or that lost its name. */
+static bool is_id(const char *ref)
+{
+	size_t digits = strspn(ref, "0123456789abcdef");
+
+	return !strncmp(ref, "sha256:", strlen("sha256:")) || (digits >= 12 && !ref[digits]);
+}
+
+char *image_ref_qualify(const char *ref)
+{
+	const char *registry = "", *tag = has_tag(ref) ? "" : ":latest";
+	char *full = NULL;
+
+	if (!*ref || is_id(ref))
+		return NULL;
+	if (!has_registry(ref))
+		registry = strchr(ref, '/') ? "docker.io/" : "docker.io/library/";
+	return asprintf(&full, "%s%s%s", registry, ref, tag) < 0 ? NULL : full;
 }

@@ -12,3 +12,10 @@
  * `:latest`. Either may be NULL: never a match.
  */
 bool image_ref_matches(const char *scope, const char *ref);
+
+/*
+ * @ref as a registry has it: docker and Kubernetes show `web` as it was typed, and mean
+ * `docker.io/library/web:latest`. The caller frees; NULL for an image's id, which has no such name,
+ * and when memory is short.
+ */
+char *image_ref_qualify(const char *ref);

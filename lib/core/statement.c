@@ -5,6 +5,7 @@
 #include "core/statement.h"
 
 #include "base/cleanup.h"
+#include "core/statement_scope.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -25,7 +26,7 @@ struct cutter {
 /* The members that are known, and where they are. */
 enum member { MEMBER_TYPE, MEMBER_SUBJECT, MEMBER_PREDICATE_TYPE, MEMBER_PREDICATE, _MEMBER_MAX };
 
-#define CRITICAL_KNOWN 5u /* names that `critical` may have */
+#define CRITICAL_KNOWN 6u /* names that `critical` may have */
 
 static const char *const member_names[_MEMBER_MAX] = {
         [MEMBER_TYPE] = "_type",
@@ -37,6 +38,7 @@ static const char *const member_names[_MEMBER_MAX] = {
 void statement_done(struct statement *statement)
 {
 	free(statement->series);
+	statement_scope_done(&statement->scope);
 	memset(statement, 0, sizeof(*statement));
 }
 
@@ -327,12 +329,36 @@ static const char *member_text(const json_t *predicate, const char *name)
 	return json_string_value(json_object_get(predicate, name));
 }
 
-/* Each name once, known here, and there. */
-static int check_critical(const struct cutter *cutter, const json_t *predicate)
+/* A name of `critical`. */
+static int check_name(const struct cutter *cutter, const json_t *predicate, const json_t *name,
+        unsigned int *seen)
 {
 	static const char *const known[CRITICAL_KNOWN] = {
-	        "series", "version", "issued", "expires", "bind"};
+	        "series", "version", "issued", "expires", "bind", "scope"};
+	const char *text = json_string_value(name);
+	size_t k = 0;
+
+	if (!text)
+		return refuse(cutter, "critical: an array of names is wanted");
+	while (k < CRITICAL_KNOWN && strcmp(known[k], text) != 0)
+		k++;
+	if (k == CRITICAL_KNOWN) {
+		(void)refuse(cutter, "critical: names what is not known here: a newer list, or "
+		                     "none of ours");
+		return STATEMENT_E_UNKNOWN_CRITICAL;
+	}
+	if (*seen & 1u << k || !json_object_get(predicate, text))
+		return refuse(cutter, "critical: %s stands twice, or is missing", text);
+	*seen |= 1u << k;
+	return 0;
+}
+
+/* Each name once, known here, and there; and what restricts, named: a reader that does not know
+ * `scope` would believe the list everywhere. */
+static int check_critical(const struct cutter *cutter, const json_t *predicate)
+{
 	const json_t *critical = json_object_get(predicate, "critical"), *name;
+	const unsigned int scope = 1u << (CRITICAL_KNOWN - 1);
 	unsigned int seen = 0;
 	size_t i;
 
@@ -340,19 +366,26 @@ static int check_critical(const struct cutter *cutter, const json_t *predicate)
 		return refuse(cutter, "critical: an array of names is wanted");
 	json_array_foreach(critical, i, name)
 	{
-		const char *text = json_string_value(name) ?: "";
-		size_t k = 0;
+		int r = check_name(cutter, predicate, name, &seen);
 
-		while (k < CRITICAL_KNOWN && strcmp(known[k], text) != 0)
-			k++;
-		if (k == CRITICAL_KNOWN)
-			return refuse(cutter, "critical: names what is not known here: a newer "
-			                      "list, or none of ours");
-		if (seen & 1u << k || !json_object_get(predicate, text))
-			return refuse(cutter, "critical: %s stands twice, or is missing", text);
-		seen |= 1u << k;
+		if (r != 0)
+			return r;
 	}
+	if (json_object_get(predicate, "scope") && !(seen & scope))
+		return refuse(cutter, "scope: must be named in critical");
 	return 0;
+}
+
+static int read_scope(
+        const struct cutter *cutter, const json_t *predicate, struct statement *statement)
+{
+	const json_t *scope = json_object_get(predicate, "scope");
+	const char *fault = NULL;
+	int r = scope ? statement_scope_read(scope, &statement->scope, &fault) : 0;
+
+	if (r > 0)
+		(void)refuse(cutter, "scope: %s", fault);
+	return r;
 }
 
 static int read_times(
@@ -397,10 +430,16 @@ static int read_series(
 	return statement->series ? 0 : -ENOMEM;
 }
 
+static void give(struct statement *statement, struct statement *ret_statement)
+{
+	*ret_statement = *statement;
+	memset(statement, 0, sizeof(*statement));
+}
+
 static int read_header(
         struct cutter *cutter, const struct span *span, struct statement *ret_statement)
 {
-	struct statement statement = {0};
+	_cleanup_(statement_done) struct statement statement = {0};
 	json_t *predicate = NULL;
 	int r = load(cutter, span, &predicate);
 
@@ -416,9 +455,11 @@ static int read_header(
 		r = read_bind(cutter, predicate, &statement);
 	if (r == 0)
 		r = read_series(cutter, predicate, &statement);
+	if (r == 0)
+		r = read_scope(cutter, predicate, &statement);
 	json_decref(predicate);
 	if (r == 0)
-		*ret_statement = statement;
+		give(&statement, ret_statement);
 	return r;
 }
 
@@ -488,8 +529,10 @@ static int read_subjects(
 	array.size = span->at + span->size;
 	if (!take(&array, '['))
 		return refuse(&array, "subject: an array is wanted");
-	if (next(&array) == ']')
-		return refuse(&array, "subject: the list is empty");
+	if (next(&array) == ']') {
+		(void)refuse(&array, "subject: the list is empty");
+		return STATEMENT_E_EMPTY;
+	}
 	do {
 		r = next_subject(&array, reader, ++number);
 		if (r != 0)
@@ -533,9 +576,7 @@ int statement_parse(const char *text, size_t size, const struct statement_reader
 		r = reader->header(&statement, reader->userdata);
 	if (r == 0)
 		r = read_subjects(&cutter, &spans[MEMBER_SUBJECT], reader);
-	if (r == 0 && ret_statement) {
-		*ret_statement = statement;
-		statement.series = NULL;
-	}
+	if (r == 0 && ret_statement)
+		give(&statement, ret_statement);
 	return r;
 }

@@ -50,11 +50,12 @@ enum statement_scope_kind {
 };
 
 const char *statement_scope_kind_name(enum statement_scope_kind kind); /* images, ... */
+enum statement_scope_kind statement_scope_kind_from_name(const char *name);
 
 #define STATEMENT_PATTERNS_MAX 64u /* of each kind */
 
 struct statement_patterns {
-	char **items; /* owned, each passed glob_check() */
+	char **items; /* owned, sorted, each passed statement_pattern_fault() */
 	size_t n;
 };
 
@@ -63,10 +64,17 @@ struct statement_scope {
 };
 
 void statement_scope_done(struct statement_scope *scope);
+/* Keeps the order. 0; -EEXIST; -E2BIG past STATEMENT_PATTERNS_MAX; -EINVAL for no kind, and for
+ * what statement_pattern_fault() finds; -ENOMEM. */
+int statement_scope_add(
+        struct statement_scope *scope, enum statement_scope_kind kind, const char *pattern);
+/* NULL for a pattern that a scope may have, else what is wrong with it. */
+const char *statement_pattern_fault(const char *pattern);
 bool statement_scope_is_everywhere(const struct statement_scope *scope);
 /*
  * What is NULL here is not known, and matches no pattern. @labels may be empty. Outside containers
- * image and namespace are NULL.
+ * image and namespace are NULL. An image matches as the runtime shows it, or completed
+ * (image_ref_qualify()).
  */
 bool statement_scope_holds(const struct statement_scope *scope, const char *image,
         const char *namespace, char *const *labels, size_t n_labels);
@@ -82,6 +90,8 @@ struct statement {
 };
 
 void statement_done(struct statement *statement);
+/* 0 or -ENOMEM; statement_done() the copy. */
+int statement_copy(const struct statement *statement, struct statement *ret_statement);
 const char *statement_bind_name(enum statement_bind bind); /* digest, path */
 enum statement_bind statement_bind_from_name(const char *name);
 
@@ -114,7 +124,8 @@ struct statement_reader {
 
 /*
  * Whether a list has expired is the caller's business. @text need not be terminated. 0,
- * STATEMENT_E_INVALID, what the reader said, or -ENOMEM. A body without a subject is invalid.
+ * STATEMENT_E_*, each with *reterr_error, what the reader said, or -ENOMEM. The header of an empty
+ * list is told before it is found to be empty.
  * @ret_statement (statement_done) may be NULL; @reterr_error, too.
  */
 int statement_parse(const char *text, size_t size, const struct statement_reader *reader,

@@ -78,10 +78,54 @@ static int append_subject(struct body *body, const struct statement_subject *sub
 	return r == 0 ? append_text(body, "\"}}") : r;
 }
 
-/* A list that binds to paths says so where whoever does not know `bind` must refuse it. */
+/* `,"scope":{"images":["a","b"]}`; statement_scope_add() has sorted the patterns. */
+static int append_scope(struct body *body, const struct statement_scope *scope)
+{
+	const char *before = ",\"scope\":{\"";
+	int r = 0;
+
+	for (int kind = 1; kind < _STATEMENT_SCOPE_MAX && r == 0; kind++) {
+		const struct statement_patterns *patterns = &scope->of[kind];
+
+		if (patterns->n == 0)
+			continue;
+		r = append_text(body, before);
+		if (r == 0)
+			r = append_text(
+			        body, statement_scope_kind_name((enum statement_scope_kind)kind));
+		if (r == 0)
+			r = append_text(body, "\":[");
+		for (size_t i = 0; i < patterns->n && r == 0; i++) {
+			if (i > 0)
+				r = append_text(body, ",");
+			if (r == 0)
+				r = append_string(body, patterns->items[i]);
+		}
+		if (r == 0)
+			r = append_text(body, "]");
+		before = ",\"";
+	}
+	return r == 0 ? append_text(body, "}") : r;
+}
+
+/* What restricts says so where whoever does not know it must refuse the list. */
+static int append_critical(struct body *body, bool binds_to_paths, bool has_scope)
+{
+	const char *text = ",\"critical\":[]}}";
+
+	if (binds_to_paths)
+		text = has_scope ? ",\"critical\":[\"bind\",\"scope\"]}}"
+		                 : ",\"critical\":[\"bind\"]}}";
+	else if (has_scope)
+		text = ",\"critical\":[\"scope\"]}}";
+	return append_text(body, text);
+}
+
 static int append_predicate(struct body *body, const struct statement *statement)
 {
 	char number[32], issued[STATEMENT_TIME_SIZE], expires[STATEMENT_TIME_SIZE];
+	bool everywhere = statement_scope_is_everywhere(&statement->scope);
+	size_t from = body->size;
 	int r;
 
 	if (statement_time_print(statement->issued_ns, issued) < 0 ||
@@ -99,11 +143,28 @@ static int append_predicate(struct body *body, const struct statement *statement
 		r = append_member(body, "expires", expires);
 	if (r == 0)
 		r = append_member(body, "bind", statement_bind_name(statement->bind));
-	if (r != 0)
-		return r;
-	return append_text(body, statement->bind == STATEMENT_BIND_PATH
-	                                 ? ",\"critical\":[\"bind\"]}}"
-	                                 : ",\"critical\":[]}}");
+	if (r == 0 && !everywhere)
+		r = append_scope(body, &statement->scope);
+	if (r == 0)
+		r = append_critical(body, statement->bind == STATEMENT_BIND_PATH, !everywhere);
+	if (r == 0 && body->size - from > STATEMENT_VALUE_MAX)
+		return -EFBIG; /* patterns; whoever reads it would refuse it */
+	return r;
+}
+
+static bool is_scope(const struct statement_scope *scope)
+{
+	for (int kind = 0; kind < _STATEMENT_SCOPE_MAX; kind++) {
+		const struct statement_patterns *patterns = &scope->of[kind];
+
+		if (patterns->n > (kind == STATEMENT_SCOPE_UNSET ? 0 : STATEMENT_PATTERNS_MAX))
+			return false;
+		for (size_t i = 0; i < patterns->n; i++)
+			if (statement_pattern_fault(patterns->items[i]) ||
+			        (i > 0 && strcmp(patterns->items[i - 1], patterns->items[i]) >= 0))
+				return false;
+	}
+	return true;
 }
 
 static bool is_valid(const struct statement *statement, size_t n)
@@ -116,7 +177,7 @@ static bool is_valid(const struct statement *statement, size_t n)
 	               statement->bind == STATEMENT_BIND_PATH) &&
 	       statement_time_print(statement->issued_ns, issued) == 0 &&
 	       statement_time_print(statement->expires_ns, expires) == 0 &&
-	       strcmp(issued, expires) < 0;
+	       strcmp(issued, expires) < 0 && is_scope(&statement->scope);
 }
 
 int statement_print(const struct statement *statement, const struct statement_subject *subjects,

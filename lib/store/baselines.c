@@ -238,23 +238,6 @@ int store_snapshots(struct store *store,
  * Finding.
  */
 
-/* Digits only, of a number that fits. */
-static bool parse_number(const char *text, int64_t *ret_number)
-{
-	int64_t number = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9' ||
-		        __builtin_mul_overflow(number, INT64_C(10), &number) ||
-		        __builtin_add_overflow(number, *text - '0', &number))
-			return false;
-	}
-	*ret_number = number;
-	return true;
-}
-
 /* The one kind that has snapshots of that name. */
 static int kind_of_name(struct store *store, const char *name, enum snapshot_kind *ret_kind)
 {
@@ -338,8 +321,8 @@ static bool is_shown(struct snapshot_info *info)
 static int find_id(struct store *store, const char *text, struct snapshot_info *ret_info)
 {
 	int64_t id;
-	int r = parse_number(text, &id) ? store_snapshot_get(store, id, ret_info)
-	                                : STORE_E_NOTFOUND;
+	int r = store_number_parse(text, &id) ? store_snapshot_get(store, id, ret_info)
+	                                      : STORE_E_NOTFOUND;
 
 	return r == 0 && !is_shown(ret_info) ? STORE_E_NOTFOUND : r;
 }
@@ -353,7 +336,7 @@ int store_snapshot_find(struct store *store, const char *text, struct snapshot_i
 
 	if (r == STORE_E_NOTFOUND)
 		r = find_name(store, text, 0, ret_info);
-	if (r != STORE_E_NOTFOUND || !at || !parse_number(at + 1, &nth))
+	if (r != STORE_E_NOTFOUND || !at || !store_number_parse(at + 1, &nth))
 		return r;
 	name = strndup(text, (size_t)(at - text));
 	return name ? find_name(store, name, nth, ret_info) : -ENOMEM;
@@ -402,28 +385,10 @@ int store_snapshot_layer(struct store *store, const char *diff_id, bool all_file
  */
 int store_baseline_generation(struct store *store, int64_t *ret_generation)
 {
-	_cleanup_free_ char *text = NULL;
-	int r = store_setting_get(store, GENERATION, &text);
-
-	if (r == STORE_E_NOTFOUND) {
-		*ret_generation = 0;
-		return 0;
-	}
-	if (r != 0)
-		return r;
-	return parse_number(text, ret_generation) ? 0 : STORE_E_CORRUPT;
+	return store_setting_number(store, GENERATION, ret_generation);
 }
 
 int store_baseline_changed(struct store *store)
 {
-	sqlite3_stmt *s;
-	int r = store_prepare(store, STATEMENT_GENERATION,
-	        "INSERT INTO setting (name, value) VALUES (?1, '1') ON CONFLICT (name) DO UPDATE "
-	        "SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
-	        &s);
-
-	if (r != 0)
-		return r;
-	bind_text(s, 1, GENERATION);
-	return store_run(store, s);
+	return store_setting_count_up(store, GENERATION);
 }

@@ -13,26 +13,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Beside the database, in the directory that was checked as it was opened. */
-static int path_of(struct store *store, char **ret_path)
-{
-	const char *database = sqlite3_db_filename(store->db, "main");
-	const char *slash = database ? strrchr(database, '/') : NULL;
-
-	if (!slash)
-		return -EINVAL;
-	return asprintf(ret_path, "%.*s/" PRESENCE_FILE, (int)(slash - database), database) < 0
-	               ? -ENOMEM
-	               : 0;
-}
-
 int presence_open(struct store *store, int *ret_fd)
 {
 	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	_cleanup_close_ int fd = -1;
 	char *path = NULL;
 	struct stat st;
-	int r = path_of(store, &path);
+	int r = store_path_beside(store, PRESENCE_FILE, &path);
 
 	if (r < 0)
 		return r;

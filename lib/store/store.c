@@ -101,7 +101,7 @@ static int prepare(struct store *store, const char *sql, unsigned int flags, sql
 }
 
 int store_prepare(
-        struct store *store, enum statement id, const char *sql, sqlite3_stmt **ret_statement)
+        struct store *store, enum store_statement id, const char *sql, sqlite3_stmt **ret_statement)
 {
 	sqlite3_stmt **statement = &store->statements[id];
 
@@ -270,6 +270,7 @@ void store_free(struct store *store)
 		sqlite3_finalize(store->statements[i]);
 	sqlite3_close(store->db);
 	builder_free(store->builder);
+	allowlist_build_free(store->build);
 	free(store);
 }
 
@@ -293,6 +294,8 @@ int store_commit(struct store *store)
 
 	if (!store->grouped)
 		return -EINVAL;
+	if (false)
+		r = -EINVAL; /* half a list */
 	if (r == 0)
 		r = store_execute(store, "COMMIT");
 	store_rollback(store);
@@ -303,6 +306,18 @@ void store_rollback(struct store *store)
 {
 	store->grouped = false;
 	store->lost = 0;
+	allowlist_build_free(TAKE_PTR(store->build));
 	if (!sqlite3_get_autocommit(store->db))
 		(void)store_execute(store, "ROLLBACK");
+}
+
+int store_path_beside(struct store *store, const char *name, char **ret_path)
+{
+	const char *database = sqlite3_db_filename(store->db, "main");
+	const char *slash = database ? strrchr(database, '/') : NULL;
+
+	if (!slash)
+		return -EINVAL;
+	return asprintf(ret_path, "%.*s/%s", (int)(slash - database), database, name) < 0 ? -ENOMEM
+	                                                                                  : 0;
 }

@@ -6,9 +6,30 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-enum statement {
+enum store_statement {
 	STATEMENT_ACCEPTANCE_ADD = 0,
 	STATEMENT_ACCEPTANCE_NEXT,
+	STATEMENT_ALLOWLIST_ACT,
+	STATEMENT_ALLOWLIST_COUNT,
+	STATEMENT_ALLOWLIST_DELETE,
+	STATEMENT_ALLOWLIST_FINISH,
+	STATEMENT_ALLOWLIST_GET,
+	STATEMENT_ALLOWLIST_KEYS,
+	STATEMENT_ALLOWLIST_KEYS_ADD,
+	STATEMENT_ALLOWLIST_KEYS_DELETE,
+	STATEMENT_ALLOWLIST_MEMORIES,
+	STATEMENT_ALLOWLIST_MEMORY,
+	STATEMENT_ALLOWLIST_MEMORY_PUT,
+	STATEMENT_ALLOWLIST_OF_SERIES,
+	STATEMENT_ALLOWLIST_PUT,
+	STATEMENT_ALLOWLIST_SCOPE,
+	STATEMENT_ALLOWLIST_SCOPE_ADD,
+	STATEMENT_ALLOWLIST_SIGNERS,
+	STATEMENT_ALLOWLIST_SIGNER_ADD,
+	STATEMENT_ALLOWLIST_SUBJECTS,
+	STATEMENT_ALLOWLIST_SUBJECT_ADD,
+	STATEMENT_ALLOWLIST_SUBJECTS_DELETE,
+	STATEMENT_ALLOWLISTS,
 	STATEMENT_CONTAINER_PUT,
 	STATEMENT_DIGEST_PLACE,
 	STATEMENT_DIGESTS,
@@ -30,13 +51,14 @@ enum statement {
 	STATEMENT_EXECUTABLE_PUT,
 	STATEMENT_EXECUTABLE_REMOVE,
 	STATEMENT_EXECUTABLES_DELETE,
-	STATEMENT_GENERATION,
 	STATEMENT_GRANT_PUT,
 	STATEMENT_GRANT_REMOVE,
 	STATEMENT_GRANTS,
 	STATEMENT_PROVENANCE_NEXT,
 	STATEMENT_PROVENANCE_PRUNE,
 	STATEMENT_PROVENANCE_PUT,
+	STATEMENT_SETTING_COUNT,
+	STATEMENT_SETTING_FORWARD,
 	STATEMENT_SETTING_PUT,
 	STATEMENT_SETTING_REMOVE,
 	STATEMENT_SETTING_GET,
@@ -63,6 +85,7 @@ struct store {
 	bool grouped;                             /* between store_begin() and its end */
 	int lost;                /* why SQLite itself rolled the group back; 0 when it did not */
 	struct builder *builder; /* snapshots under construction; NULL before the first */
+	struct allowlist_build *build; /* the list that is being added; NULL outside of that */
 };
 
 /* A failed call of SQLite as a result of store.h; notes a group that SQLite has rolled back. */
@@ -71,8 +94,8 @@ int store_result(struct store *store, int code);
  * A cached statement, reset and without bindings. A write in a group that is lost already is
  * refused with the reason of the loss: it would be committed alone. 0 or the mapped failure.
  */
-int store_prepare(
-        struct store *store, enum statement id, const char *sql, sqlite3_stmt **ret_statement);
+int store_prepare(struct store *store, enum store_statement id, const char *sql,
+        sqlite3_stmt **ret_statement);
 /* Another statement, which the caller finalizes. */
 int store_prepare_once(struct store *store, const char *sql, sqlite3_stmt **ret_statement);
 static inline void statement_donep(sqlite3_stmt **statement)
@@ -89,6 +112,19 @@ int store_execute(struct store *store, const char *sql);
 /* Forgets what was not published: baselines_builder.c. NULL is nothing. */
 struct builder;
 void builder_free(struct builder *builder);
+
+/* Forgets the keys of a list that was not finished: allowlists_build.c. NULL is nothing. */
+struct allowlist_build;
+void allowlist_build_free(struct allowlist_build *build);
+
+/* Settings that are numbers, 0 or more: store_settings.c. Digits alone, within int64_t. */
+bool store_number_parse(const char *text, int64_t *ret_number);
+int store_setting_number(struct store *store, const char *name, int64_t *ret_number); /* unset: 0 */
+int store_setting_count_up(struct store *store, const char *name);
+int store_setting_forward(struct store *store, const char *name, int64_t number); /* never back */
+
+/* A file's path in the directory of the database. 0 or -errno; the caller frees. */
+int store_path_beside(struct store *store, const char *name, char **ret_path);
 
 /* The schema of an open database: store_migrate.c. */
 int store_schema_known(struct store *store);

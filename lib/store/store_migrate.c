@@ -5,6 +5,7 @@
  * a newer one alone, and again under the lock. A file without a version is ours only when it is
  * empty. The table `word` follows the enums of this release without a migration.
  */
+#include "core/statement.h"
 #include "store/baselines.h"
 #include "store/migrations.h"
 #include "store/store_internal.h"
@@ -33,16 +34,16 @@ static int read_int(struct store *store, const char *sql, int64_t *ret_value)
 }
 
 /*
- * Entries of baselines are left out: there may be millions, and each is checked as it is read, in
- * its type, its ranges and its place in the order.
+ * Entries of baselines and of allowlists are left out: there may be millions, and each is checked
+ * as it is read, in its type, its ranges and its place in the order.
  */
 static int quick_check(struct store *store)
 {
 	_cleanup_(statement_donep) sqlite3_stmt *statement = NULL;
 	int r = store_prepare_once(store,
 	        "SELECT 1 FROM sqlite_schema AS s, pragma_quick_check(s.name) AS q WHERE "
-	        "s.type = 'table' AND s.name NOT IN ('entry', 'executable') AND "
-	        "q.quick_check <> 'ok' LIMIT 1",
+	        "s.type = 'table' AND s.name NOT IN ('entry', 'executable', "
+	        "'allowlist_subject', 'allowlist_keys') AND q.quick_check <> 'ok' LIMIT 1",
 	        &statement);
 	int code;
 
@@ -105,6 +106,17 @@ static const char *content_word(int i)
 	return entry_content_name((enum entry_content)i);
 }
 
+static const char *bind_word_of(int i)
+{
+	return statement_bind_name((enum statement_bind)i);
+}
+
+static const char *allowlist_scope_word(int i)
+{
+	return i == STATEMENT_SCOPE_UNSET ? "unset"
+	                                  : statement_scope_kind_name((enum statement_scope_kind)i);
+}
+
 static const struct word_kind {
 	const char *kind;
 	int max;
@@ -120,6 +132,8 @@ static const struct word_kind {
         {"state", _SNAPSHOT_STATE_MAX, state_word},
         {"entry", _ENTRY_TYPE_MAX, entry_word},
         {"content", _CONTENT_MAX, content_word},
+        {"bind", _STATEMENT_BIND_MAX, bind_word_of},
+        {"where", _STATEMENT_SCOPE_MAX, allowlist_scope_word},
 };
 
 static size_t n_words(void)

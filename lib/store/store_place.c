@@ -17,13 +17,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* The database, what SQLite keeps beside it, and the locks of baselines_presence.c. */
+/* The database, what SQLite keeps beside it, the locks of baselines_presence.c, the witness. */
 static const char *const file_names[] = {
         "baseline.db",
         "baseline.db-wal",
         "baseline.db-shm",
         "baseline.db-journal",
         "baseline.lock",
+        "allowlists.witness",
 };
 
 static int check_owner(int fd, mode_t type)

@@ -1,6 +1,8 @@
 /* Small settings by name: what operators set at run time and a restart must not forget. */
 #include "store/store_internal.h"
 
+#include "base/cleanup.h"
+
 #include <stdlib.h>
 
 static int remove_setting(struct store *store, const char *name)
@@ -56,4 +58,66 @@ int store_setting_get(struct store *store, const char *name, char **ret_value)
 		return STORE_E_CORRUPT;
 	*ret_value = value;
 	return 0;
+}
+
+/*
+ * Numbers.
+ */
+bool store_number_parse(const char *text, int64_t *ret_number)
+{
+	int64_t number = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' ||
+		        __builtin_mul_overflow(number, INT64_C(10), &number) ||
+		        __builtin_add_overflow(number, *text - '0', &number))
+			return false;
+	}
+	*ret_number = number;
+	return true;
+}
+
+int store_setting_number(struct store *store, const char *name, int64_t *ret_number)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = store_setting_get(store, name, &text);
+
+	if (r == STORE_E_NOTFOUND) {
+		*ret_number = 0;
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	return store_number_parse(text, ret_number) ? 0 : STORE_E_CORRUPT;
+}
+
+int store_setting_count_up(struct store *store, const char *name)
+{
+	sqlite3_stmt *s;
+	int r = store_prepare(store, STATEMENT_SETTING_COUNT,
+	        "INSERT INTO setting (name, value) VALUES (?1, '1') ON CONFLICT (name) DO UPDATE "
+	        "SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
+	        &s);
+
+	if (r != 0)
+		return r;
+	bind_text(s, 1, name);
+	return store_run(store, s);
+}
+
+int store_setting_forward(struct store *store, const char *name, int64_t number)
+{
+	sqlite3_stmt *s;
+	int r = store_prepare(store, STATEMENT_SETTING_FORWARD,
+	        "INSERT INTO setting (name, value) VALUES (?1, CAST(?2 AS TEXT)) ON CONFLICT "
+	        "(name) DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) < ?2",
+	        &s);
+
+	if (r != 0)
+		return r;
+	bind_text(s, 1, name);
+	sqlite3_bind_int64(s, 2, number);
+	return store_run(store, s);
 }

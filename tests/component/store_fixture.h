@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "store/allowlists.h"
 #include "store/baselines.h"
 #include "store/store.h"
 #include "store/store_internal.h"
@@ -58,7 +59,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	static const char *const names[] = {"baseline.db", "baseline.db-wal", "baseline.db-shm",
-	        "baseline.db-journal", "baseline.lock"};
+	        "baseline.db-journal", "baseline.lock", "allowlists.witness"};
 	struct fixture *f = *state;
 	char path[128];
 

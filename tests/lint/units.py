@@ -17,12 +17,14 @@ UNSHARES_MOUNTS = re.compile(
     r"ProtectKernelModules|ProtectKernelLogs|ProtectControlGroups|ProtectProc|ProcSubset|MountFlags|"
     r"ReadWritePaths|ReadOnlyPaths|InaccessiblePaths|ExecPaths|NoExecPaths|BindPaths|BindReadOnlyPaths|"
     r"TemporaryFileSystem|RootDirectory|RootImage|MountAPIVFS|DynamicUser|PrivateUsers|LogNamespace)=", re.M)
+# systemd's seccomp filter cannot look into openat2(2)'s arguments, and answers ENOSYS (252, seccomp-util.c).
+TAKES_OPENAT2 = re.compile(r"^RestrictSUIDSGID=(yes|true|1|on)\b", re.M)
 GOOD = "[Unit]\nDescription=x\n[Service]\nType=notify\nExecStart=/usr/sbin/execwardd\n"
 
 
 class Units:
     NAME = "units"
-    PLANTS = [[(UNIT, GOOD + "PrivateTmp=yes\n")], [(UNIT, GOOD + "NoSuchSetting=1\n")],
+    PLANTS = [[(UNIT, GOOD + "PrivateTmp=yes\n")], [(UNIT, GOOD + "RestrictSUIDSGID=yes\n")], [(UNIT, GOOD + "NoSuchSetting=1\n")],
               [(UNIT, GOOD + "Restart=sometimes\n")], [("systemd/other.service", GOOD)]]
     CLEAN = [(UNIT, GOOD)]
 
@@ -34,6 +36,8 @@ class Units:
         text = path.read_text(encoding="utf-8")
         findings = [f"{UNIT}: {match.group(1)} gives the daemon a mount namespace of its own"
                     for match in UNSHARES_MOUNTS.finditer(text)]
+        if TAKES_OPENAT2.search(text):
+            findings.append(f"{UNIT}: RestrictSUIDSGID takes openat2(2) from the daemon")
         # The program is not installed where the tree is checked: any program stands in for it.
         with tempfile.TemporaryDirectory() as folder:
             unit = Path(folder) / path.name
