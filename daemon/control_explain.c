@@ -7,6 +7,7 @@
 #include "daemon/control_json.h"
 #include "daemon/control_requests.h"
 #include "daemon/control_signature.h"
+#include "daemon/engine_lists.h"
 #include "daemon/trusted.h"
 #include "snapshot/filesystem.h"
 
@@ -105,7 +106,7 @@ int control_target(struct control_reply *reply, json_t *request, struct digest *
 struct explain {
 	const json_t *request;
 	const struct digest *digest; /* NULL: a path without one */
-	json_t *paths, *grants, *drops, *events, *vouchers, *baselines;
+	json_t *paths, *grants, *drops, *events, *vouchers, *baselines, *allowlists;
 	const char *image; /* asked for; NULL: where it was seen last */
 	char *origin, *copy_of, *filesystem;
 	struct container_info container; /* where it was seen last */
@@ -263,6 +264,28 @@ static void add_writer(struct trusted *trusted, const struct explain *x, json_t 
 	free(answer.writer);
 }
 
+/* The lists that have it, whether they vouch for this one or not. */
+static void add_lists(struct explain *x, const struct ruling *ruling, int64_t now_ns)
+{
+	const struct allowlists *lists = ruling_allowlists(ruling);
+	struct allowlists_terms terms;
+
+	ruling_terms(ruling, now_ns, &terms);
+	for (size_t i = 0; i < allowlists_count(lists); i++) {
+		const struct allowlist_info *info = allowlists_get(lists, i);
+		json_t *row;
+
+		if (!allowlists_names(lists, i, &x->facts))
+			continue;
+		row = engine_lists_row(info, &terms);
+		if (row)
+			json_object_set_new(row, "in_scope",
+			        json_boolean(allowlist_scope_holds(
+			                info, &x->facts, terms.labels, terms.n_labels)));
+		json_array_append_new(x->allowlists, row);
+	}
+}
+
 /* What a verdict on it would be now. */
 static json_t *would(struct control_reply *reply, struct explain *x)
 {
@@ -271,6 +294,7 @@ static json_t *would(struct control_reply *reply, struct explain *x)
 	struct policy_decision decision = {0};
 	json_t *object;
 
+	add_lists(x, ruling, input.now_ns);
 	input.vouches = ruling_vouches(ruling, &x->facts, input.now_ns);
 	input.vouches |= trusted_bits(engine_trusted(reply->engine), &x->facts);
 	input.vouches |= control_signature_vouches(x->request, ruling, &x->facts);
@@ -317,6 +341,15 @@ static int collect(
 	return r;
 }
 
+static bool is_revoked(struct control_reply *reply, const struct explain *x)
+{
+	struct ruling *ruling = engine_ruling(reply->engine);
+	bool revoked = x->digest && believed_revoked(ruling_believed(ruling), x->digest);
+
+	ruling_unref(ruling);
+	return revoked;
+}
+
 static int send_explain(struct control_reply *reply, const char *target, struct explain *x)
 {
 	char hex[DIGEST_HEX_SIZE] = "";
@@ -330,6 +363,10 @@ static int send_explain(struct control_reply *reply, const char *target, struct 
 		digest_to_hex(x->digest, hex);
 	if (explain)
 		json_object_set(explain, "baselines", x->baselines);
+	if (explain)
+		json_object_set(explain, "allowlists", x->allowlists);
+	if (explain)
+		json_object_set_new(explain, "revoked", json_boolean(is_revoked(reply, x)));
 	if (explain)
 		json_object_set_new(explain, "sha256", x->digest ? json_string(hex) : json_null());
 	return control_send(
@@ -387,6 +424,7 @@ int control_explain(struct control_reply *reply, json_t *request)
 	        .events = json_array(),
 	        .vouchers = json_array(),
 	        .baselines = json_array(),
+	        .allowlists = json_array(),
 	        .image = field_text(request, "image"),
 	};
 	const char *target = field_text(request, "event_id") ?: field_text(request, "sha256");
@@ -410,5 +448,6 @@ int control_explain(struct control_reply *reply, json_t *request)
 	json_decref(x.events);
 	json_decref(x.vouchers);
 	json_decref(x.baselines);
+	json_decref(x.allowlists);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "core/alert.h"
 #include "daemon/control_json.h"
+#include "daemon/engine_lists.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -359,10 +360,18 @@ static int do_reload(struct control_reply *reply, json_t *request)
 		        "the new configuration is in force, but the baselines cannot be loaded: "
 		        "%s; those from before stay in force",
 		        engine_baselines_error(reply->engine));
+	if (r == 0 && engine_lists_error(reply->engine))
+		return control_fail(reply, "internal",
+		        "the new configuration is in force, but the allowlists cannot be loaded: "
+		        "%s; those from before stay in force",
+		        engine_lists_error(reply->engine));
 	if (r == 0)
 		return control_send(reply, json_pack("{s:b}", "ok", 1));
 	if (!error.message)
 		return store_failure(reply, r);
+	if (error.line == 0)
+		return control_fail(reply, "invalid_config", "%s%s%s", error.file ?: "",
+		        error.file ? ": " : "", error.message);
 	return control_fail(reply, "invalid_config", "%s:%u:%u: %s", error.file ?: "", error.line,
 	        error.column, error.message);
 }
@@ -390,6 +399,22 @@ static int do_baselines(struct control_reply *reply, json_t *request)
 	        json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "generation",
 	                (json_int_t)totals.generation, "snapshots", (json_int_t)totals.snapshots,
 	                "digests", (json_int_t)totals.digests));
+}
+
+static int do_allowlists(struct control_reply *reply, json_t *request)
+{
+	struct ruling *ruling;
+	json_t *lists;
+
+	(void)request;
+	if (engine_lists(reply->engine) != 0)
+		return control_fail(reply, "internal",
+		        "the allowlists cannot be loaded: %s; those from before stay in force",
+		        engine_lists_error(reply->engine) ?: "try again");
+	ruling = engine_ruling(reply->engine);
+	lists = engine_lists_json(reply->engine, ruling);
+	ruling_unref(ruling);
+	return control_send(reply, json_pack("{s:b, s:o}", "ok", 1, "allowlists", lists));
 }
 
 static int do_rescan(struct control_reply *reply, json_t *request)
@@ -422,6 +447,7 @@ static const struct request_row requests[] = {
         {"mode", "mode:s for_ns:i ", do_mode},
         {"reload", "", do_reload},
         {"baselines", "", do_baselines},
+        {"allowlists", "", do_allowlists},
         {"rescan", "", do_rescan},
 };
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "daemon/engine_internal.h"
+#include "daemon/engine_lists.h"
 #include "daemon/engine_rules.h"
 #include "daemon/engine_writers.h"
 #include "daemon/log.h"
@@ -17,6 +18,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define FIRST_LOOK_MS     20000u /* at the lists of the directory, before READY */
+#define LISTS_END_MS      500u
 #define SHUTDOWN_GRACE_MS 800u  /* SIGTERM to exit stays below 2 s */
 #define DROP_JOBS_MAX     1024u /* drops being hashed at a time: each holds a descriptor */
 
@@ -318,6 +321,25 @@ static int start_threads(struct engine *e)
 	return r == 0 ? verdicts_start(e->verdicts) : r;
 }
 
+/* Guarding has begun: a long list delays READY, and no longer than this, but nobody's verdict. */
+static int start_lists(struct engine *e)
+{
+	struct lists_watch_context context = {
+	        .directory = {.rulings = e->rulings,
+	                .reader = e->reader,
+	                .state_dir = engine_state_dir(e)},
+	        .clock = &e->clock,
+	        .changed = engine_rules_lists,
+	        .clock_set = engine_rules_clock_set,
+	        .userdata = e,
+	};
+	int r = lists_watch_start(&context, &e->lists);
+
+	if (r == 0)
+		lists_watch_settle(e->lists, FIRST_LOOK_MS);
+	return r;
+}
+
 static int start_guarding(struct engine *e)
 {
 	const char *const *storage;
@@ -339,6 +361,7 @@ static int start_guarding(struct engine *e)
 static int start(struct engine *e, struct shared_config *shared)
 {
 	const struct config *config = shared_config_get(shared);
+	struct believed *believed = NULL;
 	int r = make_tables(e, config);
 
 	if (r == 0)
@@ -346,7 +369,10 @@ static int start(struct engine *e, struct shared_config *shared)
 	if (r == 0)
 		r = make_trusted(e, config);
 	if (r == 0)
-		r = engine_rules_load(e, shared);
+		r = engine_lists_believe_first(config, &believed);
+	if (r == 0)
+		r = engine_rules_load(e, shared, believed);
+	believed_unref(believed);
 	if (r == 0)
 		r = trusted_load(e->trusted, e->store);
 	if (r == 0)
@@ -355,7 +381,9 @@ static int start(struct engine *e, struct shared_config *shared)
 		r = make_deciders(e, config);
 	if (r == 0)
 		r = start_threads(e);
-	return r == 0 ? start_guarding(e) : r;
+	if (r == 0)
+		r = start_guarding(e);
+	return r == 0 ? start_lists(e) : r;
 }
 
 static void destroy(struct engine *e)
@@ -383,6 +411,7 @@ static void destroy(struct engine *e)
 	faults_free(e->faults);
 	shared_config_unref(e->base);
 	fan_groups_close(&e->groups);
+	reader_helper_stop(e->reader);
 	pthread_mutex_destroy(&e->loading);
 	pthread_mutex_destroy(&e->lock);
 	free(e->config_path);
@@ -402,6 +431,7 @@ int engine_start(const char *config_path, struct config *config, const struct en
 	}
 	e->kernel = parts->kernel;
 	e->groups = parts->groups;
+	e->reader = parts->reader;
 	e->refuser = parts->refuser;
 	e->started_ns = clock_monotonic_ns();
 	pthread_mutex_init(&e->lock, NULL);
@@ -416,7 +446,7 @@ int engine_start(const char *config_path, struct config *config, const struct en
 	if (r != 0) {
 		if (r < 0)
 			log_error("cannot start: %s", strerror(-r));
-		engine_stop(e);
+		(void)engine_stop(e); /* the caller exits */
 		return r;
 	}
 	e->ready = true;
@@ -424,10 +454,11 @@ int engine_start(const char *config_path, struct config *config, const struct en
 	return 0;
 }
 
-void engine_stop(struct engine *e)
+bool engine_stop(struct engine *e)
 {
 	if (!e)
-		return;
+		return true;
+	lists_watch_end(e->lists);
 	mounts_watch_stop(e->watch);
 	fan_groups_flush(&e->groups);
 	refuser_flush(&e->refuser);
@@ -441,7 +472,13 @@ void engine_stop(struct engine *e)
 	held_stop(e->held);
 	lingering_stop(e->lingering);
 	recorder_stop(e->recorder);
+	if (!lists_watch_ended(e->lists, LISTS_END_MS)) {
+		log_notice("allowlists: the one that is being read is left to the next start");
+		return false;
+	}
+	lists_watch_stop(e->lists);
 	destroy(e);
+	return true;
 }
 
 size_t engine_rescan(struct engine *e)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "allowlists/reader.h"
 #include "config/config.h"
 #include "daemon/fan_groups.h"
 #include "daemon/kernel.h"
@@ -26,6 +27,7 @@ enum {
 /* What must be made before there are threads. */
 struct engine_parts {
 	struct kernel_features kernel;
+	struct reader_helper *reader; /* NULL: it could not be started */
 	struct refuser refuser;
 	struct fan_groups groups;
 };
@@ -36,12 +38,17 @@ struct engine_parts {
  */
 int engine_start(const char *config_path, struct config *config, const struct engine_parts *parts,
         struct engine **ret_engine);
-/* Answers what is pending, then ends everything. */
-void engine_stop(struct engine *engine);
+/*
+ * Answers what is pending, then ends everything. False: all is answered and written, but a large
+ * list is being read or stored; nothing was freed, and only _exit(2) is left to the caller. What
+ * was not committed of that list is not there, and the next start takes it up.
+ */
+bool engine_stop(struct engine *engine);
 
 /*
- * Loads the configuration file anew, and the baselines. The old one stays in force when it is
- * invalid (CONFIG_E_*); so do the old baselines when they cannot be read
+ * Loads the configuration file anew, the keys directory, the baselines and the lists. The old ones
+ * stay in force when the file is invalid (CONFIG_E_*), or the directory faulty
+ * (CONFIG_E_INVALID, without a line); so do the old baselines when they cannot be read
  * (engine_baselines_error()), under the new configuration.
  */
 int engine_reload(struct engine *engine, struct config_error *reterr_error);
@@ -64,6 +71,12 @@ int engine_revoke(struct engine *engine, enum grant_kind kind, const struct dige
 int engine_baselines(struct engine *engine);
 /* Why the last loading failed; NULL when it did not. */
 const char *engine_baselines_error(const struct engine *engine);
+
+/*
+ * The same of signed lists: what is installed now (`execward allowlist install`, `remove`).
+ */
+int engine_lists(struct engine *engine);
+const char *engine_lists_error(const struct engine *engine);
 
 /* Looks for overlays now; returns how many are known. */
 size_t engine_rescan(struct engine *engine);

@@ -6,6 +6,7 @@
 #include "daemon/engine_hosts.h"
 #include "daemon/guard.h"
 #include "daemon/held.h"
+#include "daemon/lists_watch.h"
 #include "daemon/mounts_watch.h"
 #include "daemon/refusals.h"
 #include "daemon/sinks.h"
@@ -25,6 +26,10 @@ struct engine {
 	struct store *store;
 	pthread_mutex_t loading;       /* of baselines, which takes long; before lock */
 	_Atomic int baselines_failure; /* of the last loading: 0, STORE_E_* or -errno */
+	_Atomic int lists_failure;     /* the same of the signed lists */
+	struct allowlists_clock clock;
+	struct reader_helper *reader; /* NULL: none */
+	struct lists_watch *lists;
 
 	struct verdicts_context verdicts_context;
 	struct faults *faults;

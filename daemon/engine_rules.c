@@ -6,12 +6,15 @@
 #include "base/cleanup.h"
 #include "daemon/disabled.h"
 #include "daemon/engine_internal.h"
+#include "daemon/engine_lists.h"
 #include "daemon/engine_rules.h"
 #include "daemon/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#define RELOAD_LOOK_MS 2000u /* the lists of the directory; what takes longer comes later */
 
 /* Settings of the operator's mode in the database. */
 #define SETTING_MODE   "mode.override"
@@ -67,17 +70,20 @@ static void forget(void *userdata)
 /* Whether the next ruling may deny what the ones before it allowed. */
 enum change { CHANGE_NARROWS = 0, CHANGE_WIDENS };
 
-static int publish(struct engine *e, struct shared_config *shared, const struct mode_override *mode,
-        struct baselines *baselines, enum change change)
+/* With the grants as they are now. Lock held. */
+static int publish(struct engine *e, struct ruling_parts parts, enum change change)
 {
 	_cleanup_(grants_done) struct grants_list list = {0};
 	struct ruling *ruling;
 	int r = store_grants(e->store, copy_grant, &list);
 
+	parts.grants = list.items;
+	parts.n_grants = list.n;
+	parts.clock = &e->clock;
 	if (r == 0)
-		r = ruling_new(shared, mode, list.items, list.n, baselines, &ruling);
+		r = ruling_new(&parts, &ruling);
 	if (r == 0)
-		engine_hosts_keep(e, baselines);
+		engine_hosts_keep(e, parts.baselines);
 	if (r == 0)
 		rulings_set(e->rulings, ruling, change == CHANGE_WIDENS ? NULL : forget, e);
 	return r;
@@ -87,11 +93,13 @@ static int publish(struct engine *e, struct shared_config *shared, const struct 
 static int republish(struct engine *e, const struct mode_override *override, enum change change)
 {
 	struct ruling *ruling = rulings_get(e->rulings);
-	struct shared_config *current = ruling_shared_config(ruling);
-	int r = publish(
-	        e, current, override ?: ruling_override(ruling), ruling_baselines(ruling), change);
+	struct ruling_parts parts;
+	int r;
 
-	shared_config_unref(current);
+	ruling_parts_of(ruling, &parts);
+	if (override)
+		parts.mode = *override;
+	r = publish(e, parts, change);
 	ruling_unref(ruling);
 	return r;
 }
@@ -207,8 +215,8 @@ static struct baselines *next_baselines(struct engine *e)
 int engine_baselines(struct engine *e)
 {
 	struct baselines *next;
+	struct ruling_parts parts;
 	struct ruling *ruling;
-	struct shared_config *shared;
 	int r;
 
 	pthread_mutex_lock(&e->loading);
@@ -216,16 +224,61 @@ int engine_baselines(struct engine *e)
 	r = e->baselines_failure;
 	pthread_mutex_lock(&e->lock);
 	ruling = rulings_get(e->rulings);
-	shared = ruling_shared_config(ruling);
+	ruling_parts_of(ruling, &parts);
+	parts.baselines = next;
 	if (r == 0)
-		r = publish(e, shared, ruling_override(ruling), next, CHANGE_NARROWS);
+		r = publish(e, parts, CHANGE_NARROWS);
 	e->baselines_failure = r;
 	pthread_mutex_unlock(&e->lock);
 	pthread_mutex_unlock(&e->loading);
-	shared_config_unref(shared);
 	ruling_unref(ruling);
 	baselines_unref(next);
 	return r;
+}
+
+/* As narrowing: an older list may have had what the newer one has not. */
+int engine_rules_lists(void *userdata)
+{
+	struct engine *e = userdata;
+	struct allowlists *next;
+	struct ruling_parts parts;
+	struct ruling *ruling;
+	int r;
+
+	pthread_mutex_lock(&e->loading);
+	next = engine_lists_next(e);
+	r = e->lists_failure;
+	pthread_mutex_lock(&e->lock);
+	ruling = rulings_get(e->rulings);
+	ruling_parts_of(ruling, &parts);
+	parts.allowlists = next;
+	if (r == 0)
+		r = publish(e, parts, CHANGE_NARROWS);
+	e->lists_failure = r;
+	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->loading);
+	ruling_unref(ruling);
+	allowlists_unref(next);
+	return r;
+}
+
+int engine_lists(struct engine *e)
+{
+	int r = engine_rules_lists(e);
+
+	lists_watch_review(e->lists);
+	return r;
+}
+
+/* What the kernel remembers was to end at times that the clock may not come to now. */
+void engine_rules_clock_set(void *userdata)
+{
+	struct engine *e = userdata;
+
+	pthread_mutex_lock(&e->lock);
+	if (republish(e, NULL, CHANGE_NARROWS) != 0)
+		faults_count(e->faults, FAULT_STORE);
+	pthread_mutex_unlock(&e->lock);
 }
 
 void engine_look_disabled(struct engine *e, struct config *config)
@@ -255,21 +308,22 @@ char *engine_disabled(struct engine *e)
 	return reason;
 }
 
-int engine_rules_load(struct engine *e, struct shared_config *shared)
+int engine_rules_load(struct engine *e, struct shared_config *shared, struct believed *believed)
 {
-	struct mode_override mode;
-	struct baselines *next;
+	struct ruling_parts parts = {.shared = shared, .believed = believed};
 	int r;
 
 	pthread_mutex_lock(&e->loading);
-	next = next_baselines(e);
+	parts.baselines = next_baselines(e);
+	parts.allowlists = engine_lists_next(e);
 	pthread_mutex_lock(&e->lock);
-	load_override(e, shared_config_get(shared), &mode);
+	load_override(e, shared_config_get(shared), &parts.mode);
 	trusted_configure(e->trusted, shared_config_get(shared));
-	r = publish(e, shared, &mode, next, CHANGE_NARROWS);
+	r = publish(e, parts, CHANGE_NARROWS);
 	pthread_mutex_unlock(&e->lock);
 	pthread_mutex_unlock(&e->loading);
-	baselines_unref(next);
+	baselines_unref(parts.baselines);
+	allowlists_unref(parts.allowlists);
 	return r;
 }
 
@@ -339,23 +393,30 @@ int engine_revoke(struct engine *e, enum grant_kind kind, const struct digest *d
 
 int engine_reload(struct engine *e, struct config_error *reterr_error)
 {
+	struct believed *believed = NULL;
 	struct shared_config *shared = NULL;
 	struct config *config = NULL;
 	int r = config_load(e->config_path, &config, reterr_error);
 
+	if (r == 0)
+		r = engine_lists_believe(config, &believed, reterr_error);
 	if (r == 0) {
 		engine_look_disabled(e, config);
-		r = shared_config_new(config, &shared);
+		r = shared_config_new(TAKE_PTR(config), &shared);
 	}
 	engine_hosts_before(e);
 	if (r == 0)
-		r = engine_rules_load(e, shared);
+		r = engine_rules_load(e, shared, believed);
 	if (r == 0)
 		engine_hosts_after(e, shared_config_get(shared));
 	if (r == 0)
 		r = sinks_reload(e->sinks, shared_config_get(shared));
 	if (r == 0)
 		judge_served(e);
+	if (r == 0)
+		lists_watch_look(e->lists, RELOAD_LOOK_MS);
+	believed_unref(believed);
 	shared_config_unref(shared);
+	config_free(config);
 	return r;
 }

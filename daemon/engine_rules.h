@@ -4,10 +4,15 @@
 #include "daemon/engine.h"
 
 /*
- * Builds the first ruling, or the next one after a reload, from @shared, with the baselines as they
- * are now: with those from before, if any, when they cannot be read. 0, STORE_E_* or -errno.
+ * Builds the first ruling, or the next one after a reload, from @shared, with the baselines
+ * and the lists as they are now: with those from before, if any, when they cannot be read. 0,
+ * STORE_E_* or -errno.
  */
-int engine_rules_load(struct engine *engine, struct shared_config *shared);
+int engine_rules_load(
+        struct engine *engine, struct shared_config *shared, struct believed *believed);
+/* lists_watch_context.changed, clock_set */
+int engine_rules_lists(void *userdata);
+void engine_rules_clock_set(void *userdata);
 /* Whether enforcement is switched off (disabled.h); then @config is made one that reports. */
 void engine_look_disabled(struct engine *engine, struct config *config);
 /* recorder_context.learned */

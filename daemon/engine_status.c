@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "core/alert.h"
 #include "daemon/engine_internal.h"
+#include "daemon/engine_lists.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -168,6 +169,8 @@ json_t *engine_status(struct engine *e)
 	json_object_set_new(status, "containers", containers);
 	add_counters(status, e);
 	json_object_set_new(status, "baselines", baselines_json(e, ruling));
+	json_object_set_new(status, "allowlists", engine_lists_json(e, ruling));
+	json_object_set_new(status, "trust", engine_lists_trust_json(ruling));
 	json_object_set_new(status, "faults", faults_json(e->faults));
 	json_object_set_new(status, "uptime_s",
 	        json_integer((clock_monotonic_ns() - e->started_ns) / NS_PER_SEC));

@@ -42,6 +42,7 @@ struct exec_request {
 	bool seen;       /* and has seen what was closed before the lease was taken */
 	enum fault fault;
 	struct policy_decision decision;
+	int64_t decided_ns; /* CLOCK_REALTIME, as the decision was asked at */
 };
 
 static inline const struct verdicts_context *exec_context(const struct exec_request *request)

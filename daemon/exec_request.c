@@ -344,6 +344,7 @@ static void decide(struct exec_request *request, struct policy_decision *ret_dec
 {
 	struct policy_input input = {.facts = &request->facts, .now_ns = clock_realtime_ns()};
 
+	request->decided_ns = input.now_ns;
 	input.vouches = ruling_vouches(request->ruling, &request->facts, input.now_ns);
 	if (input.vouches & VOUCH_UNREADABLE)
 		faults_count(exec_context(request)->faults, FAULT_BASELINE);
@@ -424,11 +425,16 @@ static bool is_by_content(const struct policy_decision *decision)
 
 static int64_t vouched_until(const struct exec_request *request)
 {
-	if (request->decision.reason == REASON_TRUSTED_WRITER)
+	switch (request->decision.reason) {
+	case REASON_TRUSTED_WRITER:
 		return exec_trusted_until(request);
-	if (request->decision.reason == REASON_SIGNED)
+	case REASON_SIGNED:
 		return request->signature.until_ns;
-	return ruling_vouches_until(request->ruling, &request->facts, clock_realtime_ns());
+	case REASON_ALLOWLISTED:
+		return ruling_listed_until(request->ruling, &request->facts, request->decided_ns);
+	default:
+		return ruling_vouches_until(request->ruling, &request->facts, request->decided_ns);
+	}
 }
 
 /* A loader that is remembered shows nothing more: not one that has just shown something. */
@@ -495,7 +501,7 @@ static enum pool_step step_signature(struct exec_request *request)
 	struct exec_facts *f = &request->facts;
 
 	switch (exec_signature_step(&request->signature, &request->self, &f->digest,
-	        trust_of(request), clock_realtime_ns())) {
+	        trust_of(request), exec_signature_now(request->ruling))) {
 	case HASH_AGAIN:
 		return POOL_AGAIN;
 	case HASH_MUTABLE:

@@ -7,6 +7,7 @@
  */
 #include "daemon/exec_signature.h"
 
+#include "base/clock.h"
 #include "daemon/backing.h"
 
 #include <errno.h>
@@ -117,6 +118,15 @@ enum hash_state exec_signature_step(struct exec_signature *s, const struct hashi
 	default:
 		return HASH_FAILED;
 	}
+}
+
+int64_t exec_signature_now(const struct ruling *ruling)
+{
+	int64_t now_ns = clock_realtime_ns();
+	struct allowlists_terms terms;
+
+	ruling_terms(ruling, now_ns, &terms);
+	return terms.limits.latest_now_ns > now_ns ? terms.limits.latest_now_ns : now_ns;
 }
 
 void exec_signature_done(struct exec_signature *s)

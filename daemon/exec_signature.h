@@ -7,6 +7,7 @@
 #include "core/policy.h"
 #include "crypto/ima.h"
 #include "daemon/hashing.h"
+#include "daemon/ruling.h"
 
 struct exec_signature {
 	bool asked;             /* once for each request */
@@ -33,4 +34,6 @@ bool exec_signature_matters(const struct exec_signature *signature, bool enabled
  */
 enum hash_state exec_signature_step(struct exec_signature *signature, const struct hashing *self,
         const struct digest *digest, const struct trust *trust, int64_t now_ns);
+/* When keys are asked: a clock that goes back revives none. CLOCK_REALTIME. */
+int64_t exec_signature_now(const struct ruling *ruling);
 void exec_signature_done(struct exec_signature *signature);

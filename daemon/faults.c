@@ -47,6 +47,8 @@ static const struct fault_row rows[_FAULT_MAX] = {
         [FAULT_LEASE_LATE] = {"lease_late",
                 "an exec that was let through stood still for 40 s, and somebody may write its "
                 "file now"},
+        [FAULT_ALLOWLIST] = {"allowlist",
+                "signed lists that cannot be loaded leave those before in force"},
 };
 
 int faults_new(struct faults **ret_faults)

@@ -6,6 +6,7 @@
  * what is needed, 70 internal, 73 cannot create, 74 database, 77 permission, 78 configuration.
  */
 #include "base/cleanup.h"
+#include "allowlists/reader.h"
 #include "config/config.h"
 #include "crypto/key.h"
 #include "daemon/control.h"
@@ -105,8 +106,6 @@ static void warn_unserved(const struct config *config)
 {
 	if (config->guard_libraries)
 		log_warning("guard.libraries: not in force in this release");
-	if (config->threshold != 1)
-		log_warning("trust: allowlists are not in force in this release");
 }
 
 /*
@@ -162,6 +161,20 @@ static void leave_no_core(void)
 		log_warning("core dumps cannot be switched off: %s", strerror(errno));
 }
 
+/* Before there are threads, and before what it must not inherit. Without it the directory of lists
+ * is not watched, which is no reason to guard nothing. */
+static void start_reader(struct engine_parts *parts)
+{
+	int r = reader_helper_start(&parts->reader);
+
+	if (r == 0)
+		return;
+	parts->reader = NULL;
+	log_error("trust.allowlists_dir: not watched: the process that reads lists cannot be "
+	          "started: %s",
+	        strerror(-r));
+}
+
 /* The refuser first: its process must not inherit the groups that the daemon answers. */
 static int open_groups(struct engine_parts *parts)
 {
@@ -201,10 +214,13 @@ static void reload(struct engine *engine)
 	sd_notify(0, "RELOADING=1");
 	if (engine_reload(engine, &error) == 0)
 		log_notice("configuration reloaded");
-	else
+	else if (error.line > 0)
 		log_error("%s:%u:%u: %s; the configuration before stays in force",
 		        error.file ? error.file : "configuration", error.line, error.column,
 		        error.message ? error.message : "could not be loaded");
+	else
+		log_error("%s%s%s; the configuration before stays in force", error.file ?: "",
+		        error.file ? ": " : "", error.message ?: "it could not be loaded");
 	sd_notify(0, "READY=1");
 }
 
@@ -292,12 +308,14 @@ static int serve(const char *path, struct config *config)
 	int r;
 
 	kernel_probe(&parts.kernel);
+	start_reader(&parts);
 	r = check_marks(config, &parts.kernel);
 	if (r == 0)
 		r = open_groups(&parts);
 	if (r == 0)
 		r = exit_code(control_new(config->runtime_dir, &control));
 	if (r != 0) {
+		reader_helper_stop(parts.reader);
 		refuser_stop(&parts.refuser);
 		fan_groups_close(&parts.groups);
 		config_free(config);
@@ -317,7 +335,10 @@ static int serve(const char *path, struct config *config)
 		sd_notify(0, "STOPPING=1");
 	}
 	control_stop(control);
-	engine_stop(engine);
+	if (!engine_stop(engine)) {
+		control_free(TAKE_PTR(control));
+		_exit(exit_code(r));
+	}
 	return exit_code(r);
 }
 

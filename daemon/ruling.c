@@ -4,6 +4,7 @@
 #include "daemon/ruling.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "core/image.h"
 
 #include <errno.h>
@@ -38,7 +39,10 @@ struct ruling {
 	struct shared_config *shared;
 	struct mode_override override;
 	struct vouching_entry *entries;
-	struct baselines *baselines; /* NULL: none */
+	struct baselines *baselines;   /* NULL: none */
+	struct allowlists *allowlists; /* NULL: none */
+	struct believed *believed;     /* NULL: nobody */
+	struct allowlists_clock *clock;
 	bool denylist_empty;
 };
 
@@ -110,9 +114,7 @@ static int add_grant(struct ruling *r, const struct grant *grant)
 	return 0;
 }
 
-int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-        const struct grant *grants, size_t n_grants, struct baselines *baselines,
-        struct ruling **ret_ruling)
+int ruling_new(const struct ruling_parts *parts, struct ruling **ret_ruling)
 {
 	struct ruling *ruling = calloc(1, sizeof(*ruling));
 	int r = 0;
@@ -120,12 +122,15 @@ int ruling_new(struct shared_config *shared, const struct mode_override *mode,
 	if (!ruling)
 		return -ENOMEM;
 	atomic_init(&ruling->refs, 1);
-	ruling->shared = shared_config_ref(shared);
-	ruling->override = *mode;
-	ruling->baselines = baselines_ref(baselines);
+	ruling->shared = shared_config_ref(parts->shared);
+	ruling->override = parts->mode;
+	ruling->baselines = baselines_ref(parts->baselines);
+	ruling->allowlists = allowlists_ref(parts->allowlists);
+	ruling->believed = believed_ref(parts->believed);
+	ruling->clock = parts->clock;
 	ruling->denylist_empty = true;
-	for (size_t i = 0; i < n_grants && r == 0; i++)
-		r = add_grant(ruling, &grants[i]);
+	for (size_t i = 0; i < parts->n_grants && r == 0; i++)
+		r = add_grant(ruling, &parts->grants[i]);
 	if (r < 0) {
 		ruling_unref(ruling);
 		return r;
@@ -165,6 +170,8 @@ void ruling_unref(struct ruling *ruling)
 		entry_free(entry);
 	}
 	baselines_unref(ruling->baselines);
+	allowlists_unref(ruling->allowlists);
+	believed_unref(ruling->believed);
 	shared_config_unref(ruling->shared);
 	free(ruling);
 }
@@ -187,6 +194,51 @@ const struct mode_override *ruling_override(const struct ruling *ruling)
 struct baselines *ruling_baselines(const struct ruling *ruling)
 {
 	return ruling->baselines;
+}
+
+struct allowlists *ruling_allowlists(const struct ruling *ruling)
+{
+	return ruling->allowlists;
+}
+
+struct believed *ruling_believed(const struct ruling *ruling)
+{
+	return ruling->believed;
+}
+
+const struct trust *ruling_trust(const struct ruling *ruling)
+{
+	return believed_trust(ruling->believed);
+}
+
+void ruling_parts_of(const struct ruling *ruling, struct ruling_parts *ret_parts)
+{
+	*ret_parts = (struct ruling_parts){
+	        .shared = ruling->shared,
+	        .mode = ruling->override,
+	        .baselines = ruling->baselines,
+	        .allowlists = ruling->allowlists,
+	        .believed = ruling->believed,
+	        .clock = ruling->clock,
+	};
+}
+
+void ruling_terms(const struct ruling *ruling, int64_t now_ns, struct allowlists_terms *ret_terms)
+{
+	const struct config *config = ruling->shared->config;
+
+	*ret_terms = (struct allowlists_terms){
+	        .trust = believed_trust(ruling->believed),
+	        .threshold = config->threshold,
+	        .limits = {.now_ns = now_ns,
+	                .latest_now_ns =
+	                        ruling->clock ? allowlists_clock_see(ruling->clock, now_ns) : 0,
+	                .skew_ns = config->skew_s * NS_PER_SEC,
+	                .max_validity_ns = config->max_validity_s * NS_PER_SEC,
+	                .grace_ns = config->grace_s * NS_PER_SEC},
+	        .labels = config->labels,
+	        .n_labels = config->n_labels,
+	};
 }
 
 enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns)
@@ -276,6 +328,45 @@ static unsigned int by_baseline(const struct baselines *baselines, const struct 
 	return answer == BASELINE_UNKNOWN ? VOUCH_NONE : VOUCH_UNREADABLE;
 }
 
+/* What an image has, needs no list; what somebody can still write, none may speak for. */
+static enum baseline_answer ask_lists(const struct ruling *ruling, const struct exec_facts *facts,
+        int64_t now_ns, struct allowlists_voucher *ret_voucher)
+{
+	struct allowlists_terms terms;
+
+	switch (facts->origin) {
+	case ORIGIN_DROPPED:
+	case ORIGIN_MODIFIED:
+	case ORIGIN_VOLUME:
+	case ORIGIN_HOST:
+		break;
+	default:
+		return BASELINE_UNKNOWN;
+	}
+	if (!facts->has_digest || allowlists_count(ruling->allowlists) == 0 ||
+	        believed_revoked(ruling->believed, &facts->digest))
+		return BASELINE_UNKNOWN;
+	ruling_terms(ruling, now_ns, &terms);
+	return allowlists_ask(ruling->allowlists, &terms, facts, ret_voucher);
+}
+
+bool ruling_voucher(const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns,
+        struct allowlists_voucher *ret_voucher)
+{
+	return ask_lists(ruling, facts, now_ns, ret_voucher) == BASELINE_KNOWN;
+}
+
+static unsigned int by_list(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
+{
+	struct allowlists_voucher voucher;
+	enum baseline_answer answer = ask_lists(ruling, facts, now_ns, &voucher);
+
+	if (answer == BASELINE_KNOWN)
+		return VOUCH_ALLOWLISTED;
+	return answer == BASELINE_UNKNOWN ? VOUCH_NONE : VOUCH_UNREADABLE;
+}
+
 unsigned int ruling_vouches(
         const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
 {
@@ -291,7 +382,7 @@ unsigned int ruling_vouches(
 			vouches |= bits[v->kind];
 	if (facts->has_digest)
 		vouches |= by_baseline(ruling->baselines, facts);
-	return vouches;
+	return vouches | by_list(ruling, facts, now_ns);
 }
 
 int64_t ruling_vouches_until(
@@ -304,6 +395,16 @@ int64_t ruling_vouches_until(
 		        (until_ns == 0 || v->expires_ns < until_ns))
 			until_ns = v->expires_ns;
 	return until_ns;
+}
+
+int64_t ruling_listed_until(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns)
+{
+	struct allowlists_voucher voucher;
+
+	if (!ruling_voucher(ruling, facts, now_ns, &voucher) || voucher.by_path)
+		return RULING_NOT_KEPT;
+	return voucher.until_ns == INT64_MAX ? 0 : voucher.until_ns;
 }
 
 void ruling_decide(const struct ruling *ruling, const struct policy_input *input,

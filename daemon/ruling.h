@@ -1,14 +1,16 @@
 /*
  * Everything a verdict reads, as one immutable snapshot: the configuration, the mode in force,
- * what operators approved, learned and denied, and the baselines. A reload, an approval, a change
- * of mode or a new snapshot builds another and swaps a pointer; verdicts under way keep theirs by
- * reference.
+ * what operators approved, learned and denied, the baselines, the signed lists and whose keys are
+ * trusted. A reload, an approval, a change of mode, a new snapshot or list builds another and swaps
+ * a pointer; verdicts under way keep theirs by reference.
  */
 #pragma once
 
 #include "config/config.h"
 #include "core/policy.h"
+#include "daemon/allowlists.h"
 #include "daemon/baselines.h"
+#include "daemon/believed.h"
 #include "store/store.h"
 
 struct ruling;
@@ -27,10 +29,20 @@ struct shared_config *shared_config_ref(struct shared_config *shared);
 void shared_config_unref(struct shared_config *shared);
 const struct config *shared_config_get(const struct shared_config *shared);
 
-/* @shared and @baselines (NULL: none) are referenced; @grants are copied. 0 or -ENOMEM. */
-int ruling_new(struct shared_config *shared, const struct mode_override *mode,
-        const struct grant *grants, size_t n_grants, struct baselines *baselines,
-        struct ruling **ret_ruling);
+/* What it is made of. Counted things are referenced, grants are copied, the clock is borrowed. */
+struct ruling_parts {
+	struct shared_config *shared;
+	struct mode_override mode;
+	const struct grant *grants;
+	size_t n_grants;
+	struct baselines *baselines;    /* NULL: none */
+	struct allowlists *allowlists;  /* NULL: none */
+	struct believed *believed;      /* NULL: nobody */
+	struct allowlists_clock *clock; /* NULL: nothing is remembered of the time */
+};
+
+/* 0 or -ENOMEM. */
+int ruling_new(const struct ruling_parts *parts, struct ruling **ret_ruling);
 struct ruling *ruling_ref(struct ruling *ruling);
 void ruling_unref(struct ruling *ruling);
 
@@ -40,6 +52,13 @@ struct shared_config *ruling_shared_config(const struct ruling *ruling);
 const struct mode_override *ruling_override(const struct ruling *ruling);
 /* Borrowed; NULL: none. */
 struct baselines *ruling_baselines(const struct ruling *ruling);
+struct allowlists *ruling_allowlists(const struct ruling *ruling); /* likewise */
+struct believed *ruling_believed(const struct ruling *ruling);     /* likewise */
+const struct trust *ruling_trust(const struct ruling *ruling);     /* NULL: nobody is trusted */
+/* What it was made of, but its grants. Borrowed from it. */
+void ruling_parts_of(const struct ruling *ruling, struct ruling_parts *ret_parts);
+/* How its lists are believed at @now_ns. Borrowed from the ruling. */
+void ruling_terms(const struct ruling *ruling, int64_t now_ns, struct allowlists_terms *ret_terms);
 /* The global mode at @now_ns: the override until its end, else the configuration's. */
 enum mode ruling_mode(const struct ruling *ruling, int64_t now_ns);
 bool ruling_denylist_empty(const struct ruling *ruling);
@@ -47,12 +66,24 @@ bool ruling_denylist_empty(const struct ruling *ruling);
 /*
  * What the digest of @facts is known as where the file lies: bits of enum vouch, none without a
  * digest. Grants are scoped by the container's image, or its key when it has no image; baselines by
- * that, or by the guarded host filesystem. Reads files: for the pool and the control thread.
+ * that, or by the guarded host filesystem; lists by what they say themselves, where their digest is
+ * not revoked. Reads files: for the pool and the control thread.
  */
 unsigned int ruling_vouches(
         const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
-/* When the first of what vouches for it expires (CLOCK_REALTIME), 0 when none does. */
+/* When the first grant that vouches for it expires (CLOCK_REALTIME), 0 when none does. */
 int64_t ruling_vouches_until(
+        const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
+
+/* The list that vouches, if one does (allowlists_ask()). */
+bool ruling_voucher(const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns,
+        struct allowlists_voucher *ret_voucher);
+/*
+ * When its word ends (CLOCK_REALTIME), 0 for never. RULING_NOT_KEPT: it is no verdict on the inode,
+ * since it binds the path, or there is none (any more).
+ */
+#define RULING_NOT_KEPT 1
+int64_t ruling_listed_until(
         const struct ruling *ruling, const struct exec_facts *facts, int64_t now_ns);
 
 /*

@@ -1,5 +1,7 @@
 #include "tools/allowlist_report.h"
 
+#include "base/clock.h"
+
 #include "base/cleanup.h"
 #include "tools/client.h"
 #include "tools/print.h"
@@ -35,11 +37,11 @@ int allowlist_trust(const struct tool *tool, const struct call *call, struct tru
 void allowlist_limits(
         const struct config *config, int64_t now_ns, struct allowlist_limits *ret_limits)
 {
-	(void)config;
 	*ret_limits = (struct allowlist_limits){
 	        .now_ns = now_ns,
-	        .skew_ns = ALLOWLIST_SKEW_NS,
-	        .max_validity_ns = ALLOWLIST_MAX_VALIDITY_NS,
+	        .skew_ns = config->skew_s * NS_PER_SEC,
+	        .max_validity_ns = config->max_validity_s * NS_PER_SEC,
+	        .grace_ns = config->grace_s * NS_PER_SEC,
 	};
 }
 

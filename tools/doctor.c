@@ -154,6 +154,7 @@ int verb_doctor(const struct tool *tool, const struct call *call)
 	        {"settings", doctor_settings},
 	        {"mounts", doctor_mounts},
 	        {"host", doctor_paths},
+	        {"trust", doctor_trust},
 	        {"runtimes", doctor_runtimes},
 	        {"limits", doctor_limits},
 	};

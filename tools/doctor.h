@@ -20,6 +20,7 @@ void doctor_kernel(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_mounts(struct doctor *doctor); /* also fills ->guarded, for what comes after it */
 void doctor_paths(struct doctor *doctor);
+void doctor_trust(struct doctor *doctor);
 void doctor_runtimes(struct doctor *doctor);
 void doctor_limits(struct doctor *doctor);
 

@@ -34,6 +34,8 @@ static const struct {
                              "baselines could not be read: they vouched for nothing, or "
                              "older ones did",
                              "see the daemon's log"}},
+        {"allowlist", {LEVEL_WEAK, {19}, "signed lists could not be loaded: older ones vouched",
+                              "see the daemon's log"}},
         {"queue_overflow", {LEVEL_WEAK, {19}, "creations were lost: some drops have no writer",
                                    "nothing by hand; verdicts are not affected"}},
         {"probe", {LEVEL_NOTE, {0}, "an origin could not be told: nobody vouched",

@@ -1,6 +1,7 @@
 /* execward explain: everything on record about one program, and what its next exec would be. */
 #include "base/cleanup.h"
 #include "tools/client.h"
+#include "tools/lists_shown.h"
 #include "tools/table.h"
 #include "tools/target.h"
 
@@ -168,10 +169,14 @@ static void print_explain(const struct tool *tool, const json_t *x)
 	if (raw_of(x, "copy_of"))
 		printf("%-16s%s\n", "copy of", copy_of);
 	print_list("seen at", json_object_get(x, "paths"), "nowhere");
+	if (json_is_true(json_object_get(x, "revoked")))
+		printf("%-16s%s\n", "revoked",
+		        "in trust.json: no list and no signature vouches for it");
 	print_list("vouched for by", json_object_get(x, "vouchers"), "nobody");
 	print_would(tool, json_object_get(x, "would"));
 	print_grants(tool, json_object_get(x, "grants"));
 	print_baselines(tool, json_object_get(x, "baselines"));
+	lists_print_naming(tool, json_object_get(x, "allowlists"));
 	print_drops(tool, json_object_get(x, "drops"));
 	print_events(tool, json_object_get(x, "events"));
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "tools/client.h"
 #include "tools/guard_paths.h"
+#include "tools/lists_shown.h"
 #include "tools/table.h"
 #include "tools/wait_ready.h"
 
@@ -204,6 +205,7 @@ static void print_status(const struct tool *tool, const json_t *status)
 	guard_paths_print(tool, json_object_get(json_object_get(status, "guard"), "paths"));
 	print_containers(tool, status);
 	print_baselines(tool, status);
+	lists_print(tool, status);
 	print_counters(status);
 	print_faults(tool, status);
 	print_missing(tool, status);

@@ -61,6 +61,7 @@ void config_free(struct config *c)
 		free(c->fetch[i].series);
 	}
 	free(c->fetch);
+	free_list(c->labels, c->n_labels);
 	for (size_t i = 0; i < c->n_outputs; i++) {
 		free(c->outputs[i].path);
 		free(c->outputs[i].url);

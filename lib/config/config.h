@@ -64,11 +64,16 @@ struct config {
 	struct config_path *paths;
 	size_t n_paths;
 
-	char *keys_dir;       /* /etc/execward/keys.d */
-	char *allowlists_dir; /* /etc/execward/allowlists.d */
-	uint32_t threshold;   /* 1 or more */
-	bool ima;             /* false */
-	char **writers;       /* absolute paths of package managers */
+	char *keys_dir;          /* /etc/execward/keys.d */
+	char *allowlists_dir;    /* /etc/execward/allowlists.d */
+	uint32_t threshold;      /* 1 or more */
+	uint32_t skew_s;         /* trust.skew: how far clocks may differ, 5m; 0s..24h */
+	uint32_t max_validity_s; /* trust.max_validity: of a list, 400d; 1h..3650d */
+	uint32_t grace_s;        /* trust.grace: how long an expired list goes on, 0s; 0s..365d */
+	char **labels;           /* trust.labels: of this host, for the scope of lists */
+	size_t n_labels;
+	bool ima;       /* false */
+	char **writers; /* absolute paths of package managers */
 	size_t n_writers;
 	uint32_t writers_keep_ms; /* trust.keep: what they wrote is vouched for, 30d; 1h..1000h */
 

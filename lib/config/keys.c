@@ -156,6 +156,10 @@ static const struct record guarded_record = {
 
 static const struct key path_entry = {"", KEY_PATH, .at = 0};
 
+static const struct key label_entry = {"", KEY_LABEL, .at = 0};
+
+static const struct record label_record = {.size = sizeof(char *), .shorthand = &label_entry};
+
 static const struct record path_record = {.size = sizeof(char *), .shorthand = &path_entry};
 
 /*
@@ -187,6 +191,11 @@ static const struct key trust_keys[] = {
         {"keys_dir", KEY_PATH, AT(keys_dir), .fallback = "/etc/execward/keys.d"},
         {"allowlists_dir", KEY_PATH, AT(allowlists_dir), .fallback = "/etc/execward/allowlists.d"},
         {"threshold", KEY_COUNT, AT(threshold), RANGE(1, 32), .fallback = "1"},
+        {"skew", KEY_SECONDS, AT(skew_s), RANGE(0, 86400), .fallback = "5m"},
+        {"max_validity", KEY_SECONDS, AT(max_validity_s), RANGE(3600, 3650 * 86400),
+                .fallback = "400d"},
+        {"grace", KEY_SECONDS, AT(grace_s), RANGE(0, 365 * 86400), .fallback = "0s"},
+        {"labels", KEY_LIST, LIST(labels), .max = CONFIG_LIST_MAX, .record = &label_record},
         {"ima", KEY_BOOL, AT(ima), .fallback = "false"},
         {"writers", KEY_LIST, LIST(writers), PATHS},
         {"fetch", KEY_LIST, LIST(fetch), .max = CONFIG_FETCH_MAX, .record = &fetch_record},

@@ -16,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define URL_MAX 2048u       /* bytes; longer ones fail in proxies */
-#define UID_TOP 4294967294u /* (uid_t)-1 is no user; chown(2) */
+#define URL_MAX   2048u       /* bytes; longer ones fail in proxies */
+#define LABEL_MAX 255u        /* bytes, as a host's name */
+#define UID_TOP   4294967294u /* (uid_t)-1 is no user; chown(2) */
 
 static int fault(struct scalar_fault *reterr_fault, const char *why)
 {
@@ -130,6 +131,18 @@ static int set_duration(
 
 	(void)reterr_fault;
 	return r < 0 ? r : set_within(key, ns / NS_PER_MSEC, field);
+}
+
+/* What lasts for days does not fit into milliseconds. */
+static int set_seconds(
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+{
+	int64_t ns;
+	int r = duration_parse(text, &ns);
+
+	if (r == 0 && ns % NS_PER_SEC != 0)
+		return fault(reterr_fault, "must be whole seconds");
+	return r < 0 ? r : set_within(key, ns / NS_PER_SEC, field);
 }
 
 static int set_bool(
@@ -299,6 +312,22 @@ static int set_time(
 	return 0;
 }
 
+/* Patterns of signed lists are matched with it: what cannot be seen in it would never match. */
+static int set_label(
+        const struct key *key, const char *text, void *field, struct scalar_fault *reterr_fault)
+{
+	(void)key;
+	if (!*text)
+		return -EINVAL;
+	if (strlen(text) > LABEL_MAX)
+		return fault(reterr_fault, "longer than 255 bytes: shorten it");
+	for (const char *p = text; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return fault(reterr_fault,
+			        "only printable ASCII without spaces may stand in a label");
+	return set_text(text, field);
+}
+
 static const struct {
 	const char *expected;
 	int (*set)(const struct key *key, const char *text, void *field,
@@ -309,6 +338,7 @@ static const struct {
         [KEY_MARKS] = {"auto, backing or overlay", set_marks},
         [KEY_OUTPUT] = {"stdout, file, journald, syslog or http", set_output},
         [KEY_DURATION] = {"a duration such as 500ms, 5s, 10m, 24h or 180d", set_duration},
+        [KEY_SECONDS] = {"a duration such as 5s, 10m, 24h or 180d", set_seconds},
         [KEY_COUNT] = {"a whole number", set_count},
         [KEY_BOOL] = {"true or false", set_bool},
         [KEY_PATH] = {"an absolute path", set_path},
@@ -320,6 +350,7 @@ static const struct {
         [KEY_USER] = {"a numeric uid, or root", set_user},
         [KEY_REASON] = {"a text that says why the exception exists", set_reason},
         [KEY_TIME] = {"a date (2027-01-01) or a time (2027-01-01T00:00:00Z)", set_time},
+        [KEY_LABEL] = {"a label such as web", set_label},
 };
 
 int scalar_set(

@@ -83,6 +83,16 @@ static void format_ms(int64_t ms, char *text, size_t size)
 		snprintf(text, size, "%lldms", (long long)ms);
 }
 
+static void format_seconds(int64_t seconds, char *text, size_t size)
+{
+	if (seconds == 0)
+		snprintf(text, size, "0s");
+	else if (seconds % 86400 == 0 && seconds > 86400)
+		snprintf(text, size, "%lldd", (long long)(seconds / 86400));
+	else
+		format_ms(seconds * 1000, text, size);
+}
+
 static int out_of_range(struct walk *w, const yaml_node_t *node, const struct key *key)
 {
 	char min[32], max[32];
@@ -92,6 +102,9 @@ static int out_of_range(struct walk *w, const yaml_node_t *node, const struct ke
 	if (key->type == KEY_DURATION) {
 		format_ms(key->min, min, sizeof(min));
 		format_ms(key->max, max, sizeof(max));
+	} else if (key->type == KEY_SECONDS) {
+		format_seconds(key->min, min, sizeof(min));
+		format_seconds(key->max, max, sizeof(max));
 	}
 	return yaml_tree_fault(w->tree, &node->start_mark,
 	        "%s: out of range: must be %s to %s, not %.*s", w->name, min, max, SHOWN_MAX,

@@ -17,6 +17,7 @@ enum key_type {
 	KEY_MARKS,     /* enum mark_kind */
 	KEY_OUTPUT,    /* enum output_type */
 	KEY_DURATION,  /* uint32_t milliseconds, min to max */
+	KEY_SECONDS,   /* a duration too: uint32_t seconds, min to max */
 	KEY_COUNT,     /* uint32_t, min to max */
 	KEY_BOOL,      /* bool */
 	KEY_PATH,      /* char *, absolute; at most max bytes */
@@ -28,6 +29,7 @@ enum key_type {
 	KEY_USER,      /* int64_t uid */
 	KEY_REASON,    /* char * */
 	KEY_TIME,      /* int64_t ns, CLOCK_REALTIME */
+	KEY_LABEL,     /* char *, a name without white space */
 	/* others, with a record */
 	KEY_SECTION, /* the record's struct begins at .at */
 	KEY_LIST,    /* pointer to an array at .at, size_t count at .count_at; max entries */

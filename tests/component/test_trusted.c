@@ -38,7 +38,8 @@ static void set_ruling(struct box *b)
 
 	assert_int_equal(config_load(NULL, &config, &error), 0);
 	assert_int_equal(shared_config_new(config, &shared), 0);
-	assert_int_equal(ruling_new(shared, &mode, NULL, 0, NULL, &ruling), 0);
+	assert_int_equal(
+	        ruling_new(&(struct ruling_parts){.shared = shared, .mode = mode}, &ruling), 0);
 	rulings_set(b->rulings, ruling, NULL, NULL);
 	shared_config_unref(shared);
 }

@@ -48,6 +48,25 @@ def status(**changes):
     return {"ok": True, "status": base | changes}
 
 
+def row_of_list(series="example.org/web", **changes):
+    """One list of the status, in force."""
+    return {"series": series, "version": 7, "in_force": True, "reason": "accepted", "detail": "", "in_grace": False,
+            "entries": 12, "bind": "digest", "issued_ns": 1795520097 * 10**9, "expires_ns": 1895520097 * 10**9,
+            "installed_ns": 1795520097 * 10**9, "by_uid": 0, "source": "install", "payload": "0" * 64,
+            "scope": {"images": [], "namespaces": [], "hosts": []}, "signers": ["1" * 64]} | changes
+
+
+def lists(*rows, **changes):
+    directory = {"path": "/etc/execward/allowlists.d", "watched": True, "error": None, "refused": []}
+    return {"installed": len(rows), "in_force": sum(row["in_force"] for row in rows), "in_grace": 0, "entries": 12,
+            "generation": 3, "error": None, "directory": directory, "lists": list(rows)} | changes
+
+
+def trust(**changes):
+    return {"keys_dir": "/etc/execward/keys.d", "keys": 2, "usable": 2, "threshold": 1, "revoked_keys": 0,
+            "revoked_digests": 0, "error": None, "nobody": None} | changes
+
+
 def fail(word, message):
     return {"ok": False, "error": word, "message": message}
 

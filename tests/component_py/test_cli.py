@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import threading
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from fake_daemon import EVENT_ID, EXECWARD, SHA, FakeDaemon, alert, fail, status
+from fake_daemon import EVENT_ID, EXECWARD, SHA, FakeDaemon, alert, fail, lists, row_of_list, status, trust
 
 os.environ["TZ"] = "UTC"  # the tool shows local time
 
@@ -195,6 +196,29 @@ def test_baselines_that_cannot_be_loaded_are_said(daemon):
     assert "weakened: the newest baselines cannot be loaded: corrupt" in text and "\x1b" not in text
 
 
+def test_lists_and_keys_are_shown(daemon):
+    daemon.answers["status"] = status(trust=trust(), allowlists=lists(
+        row_of_list("a"), row_of_list("b", reason="revoked_key", in_force=False), row_of_list("c", in_grace=True)))
+    text = daemon.tool("status").stdout.decode()
+    assert "allowlists: 3 installed, 2 in force, 12 digests" in text and "keys: 2 of use manifest, 1 must sign" in text
+    for series, state in (("a", "in force"), ("b", "revoked_key"), ("c", "expired, in grace")):
+        assert re.search(rf"^ *{series} +7 +{state} ", text, re.M), text
+
+
+def test_what_is_wrong_with_lists_is_said(daemon):
+    directory = lists()["directory"] | {"error": "a symlink\x1b[2J leads to it", "refused": [
+        {"file": "x\x1b[2J.dsse", "reason": "unsafe", "detail": "is a FIFO", "time_ns": 1}]}
+    daemon.answers["status"] = status(trust=trust(error="keys.d/x\x1b[2J: faulty", usable=0),
+                                      allowlists=lists(directory=directory, error="the disk is full"))
+    text = daemon.tool("status").stdout.decode()
+    for part in ("NO LIST IS IN FORCE: keys.d/x", "not watched: a symlink", "unsafe", "is a FIFO",
+                 "weakened: the newest allowlists cannot be loaded: the disk is full"):
+        assert part in text, part
+    assert "\x1b" not in text
+    daemon.answers["status"] = status(trust=trust(nobody="the directory has no key", usable=0), allowlists=lists())
+    assert "the directory has no key: no list is in force" in daemon.tool("status").stdout.decode()
+
+
 def test_columns_line_up(daemon):
     long = status()["status"]["containers"][0] | {"name": "a-very-long-name-" + "x" * 40}
     wide = status()["status"]["containers"][0] | {"name": "gr\u00fc\u00dfe"}
@@ -349,6 +373,17 @@ def test_explain(daemon):
     assert daemon.requests[-1] == {"request": "explain", "sha256": SHA, "image": "i", "container": "c"}
     daemon.tool("explain", EVENT_ID)
     assert daemon.requests[-1] == {"request": "explain", "event_id": EVENT_ID}
+
+
+def test_explain_shows_the_lists_that_name_it(daemon):
+    explain = EXPLAIN["explain"] | {"revoked": True, "allowlists": [
+        row_of_list("here") | {"in_scope": True}, row_of_list("elsewhere") | {"in_scope": False},
+        row_of_list("over", reason="expired", in_force=False) | {"in_scope": True}]}
+    daemon.answers["explain"] = {"ok": True, "explain": explain}
+    text = daemon.tool("explain", SHA).stdout.decode()
+    assert "in allowlists: 3" in text and "no list and no signature vouches for it" in text
+    for series, vouches in (("here", "yes"), ("elsewhere", "no"), ("over", "no")):
+        assert re.search(rf"^ *{series} .* {vouches}$", text, re.M), text
 
 
 def test_a_digest_is_sent_as_one(daemon):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fake_daemon import ROOT, FakeDaemon, fail
+from fake_daemon import ROOT, FakeDaemon, fail, lists, row_of_list, trust
 from fake_host import LIMITS, MOUNTS, NOTE, OK, PID, SETTINGS, WEAK, Host
 
 HOSTILE = "a\x1b[2J\nb\u202ec\\d"
@@ -20,7 +20,7 @@ GARBAGE = ["", "\n", "abc", "2x", "0x2", "-", "1 1", "99999999999999999999", "\x
 
 FAULTS = {
     WEAK: {"deadline", "queue_full", "memory", "mark", "event_fd", "shutdown", "store", "recorder_full", "sink",
-           "queue_overflow", "baseline", "lease_late"},
+           "queue_overflow", "baseline", "lease_late", "allowlist"},
     NOTE: {"probe", "hash", "file_changed", "file_too_long", "layer_unknown", "task_gone", "read", "reply",
            "writer_gone", "creation_late", "metadata"},
 }
@@ -585,3 +585,61 @@ def test_a_guard_that_makes_no_sense(host, value):
 def test_a_daemon_that_is_switched_off_says_so(host):
     host.answer(disabled="/x/disabled exists; remove it")
     assert host.find("disabled")["level"] == WEAK
+
+
+# --- trust ----------------------------------------------------------------------------------------
+
+FAULT = "/etc/execward/keys.d/x.json: is not JSON"
+
+
+def of_trust(host, **changes):
+    host.answer(**changes)
+    return {f["check"]: f for f in host.findings() if f["section"] == "trust"}
+
+
+def test_lists_in_force_are_fine(host):
+    found = of_trust(host, allowlists=lists(row_of_list()), trust=trust())
+    assert found["keys"]["state"] == "2 usable, 1 must sign" and found["allowlists"]["state"] == "1 installed, 1 in force"
+    assert {f["level"] for f in found.values()} == {OK} and set(found) == {"keys", "allowlists"}
+
+
+def test_a_host_without_keys_and_lists_is_fine(host):
+    found = of_trust(host, allowlists=lists(), trust=trust(keys=0, usable=0, nobody="the directory has no key"))
+    assert {f["level"] for f in found.values()} == {OK}
+
+
+@pytest.mark.parametrize("changes, state", [
+    ({"error": FAULT, "keys": 0, "usable": 0}, FAULT),
+    ({"error": HOSTILE, "keys": 0, "usable": 0}, HOSTILE),
+    ({"threshold": 3}, "2 usable, 3 must sign"),
+    ({"keys": 2, "usable": 0}, "0 usable, 1 must sign"),  # all have expired
+    ({"keys": 0, "usable": 0, "nobody": "the directory does not exist"}, "the directory does not exist")])
+def test_keys_by_which_no_list_can_be_in_force_are_weak(host, changes, state):
+    found = of_trust(host, allowlists=lists(row_of_list(reason="no_keys", in_force=False)), trust=trust(**changes))
+    assert found["keys"]["level"] == WEAK and state in found["keys"]["state"] and found["keys"]["fix"]
+
+
+def test_each_list_that_is_not_in_force_is_weak(host):
+    found = of_trust(host, trust=trust(), allowlists=lists(
+        row_of_list("a"), row_of_list("b", reason="expired", in_force=False, detail="it has expired"),
+        row_of_list("c", in_grace=True), row_of_list(HOSTILE, reason="revoked_key", in_force=False)))
+    assert "series a" not in found
+    assert found["series b"]["level"] == WEAK and "version 7, expired" in found["series b"]["state"]
+    assert "it has expired" in found["series b"]["weakens"]
+    assert found["series c"]["level"] == WEAK and "grace" in found["series c"]["weakens"]
+    assert found["series " + HOSTILE]["level"] == WEAK and "\x1b" not in host.run().stdout.decode()
+
+
+def test_files_that_were_refused_and_a_directory_that_is_not_watched(host):
+    directory = {"path": "/etc/execward/allowlists.d", "watched": False, "error": "a symlink leads to it",
+                 "refused": [{"file": HOSTILE, "reason": "unsafe", "detail": "is a FIFO", "time_ns": 1}]}
+    found = of_trust(host, allowlists=lists(directory=directory), trust=trust())
+    assert found["/etc/execward/allowlists.d"]["level"] == NOTE
+    assert found[HOSTILE]["level"] == WEAK and "refused: unsafe" in found[HOSTILE]["state"]
+    assert "\x1b" not in host.run().stdout.decode()
+
+
+@pytest.mark.parametrize("odd", [None, [], 7, "x", {}, {"lists": 7, "directory": []}, {"lists": [7, None, {}]}])
+def test_a_daemon_that_says_something_odd_of_lists(host, odd):
+    host.answer(allowlists=odd, trust=odd)
+    host.findings()

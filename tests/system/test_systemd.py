@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from harness.lists import Room, digest_of
 from systemd_box import SystemdBox, make_package
 
 UNIT = "execwardd.service"
@@ -73,13 +74,35 @@ def test_starts_and_says_ready(guarded):
     assert guarded.run("stat", "--format", "%a", "/var/lib/execward").strip() == "700"
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_a_signed_list_is_read_under_the_unit(guarded, tmp_path):
+    """The process that reads it gives up its user and its capabilities, with those that the unit leaves."""
+    room = Room(tmp_path)
+    envelope = room.envelope([("/usr/bin/tool", digest_of(b"a tool"))])
+    guarded.write("/etc/execward/keys.d/alice.pem", read(room.keys_dir + "/alice.pem"))
+    guarded.run("systemctl", "reload", UNIT)
+    try:
+        guarded.write("/etc/execward/allowlists.d/tool.dsse", read(envelope))
+        guarded.wait(lambda: "installed, from now on" in guarded.journal(UNIT), 20,
+                     f"the list was not installed: {guarded.journal(UNIT)}")
+        lists = json.loads(guarded.run("execward", "status", "--json"))["allowlists"]
+        assert (lists["installed"], lists["in_force"], lists["directory"]["refused"]) == (1, 1, [])
+        assert json.loads(guarded.run("execward", "allowlist", "list", "--json"))[0]["version"] == 1
+    finally:
+        guarded.run("rm", "/etc/execward/keys.d/alice.pem", "/etc/execward/allowlists.d/tool.dsse")
+
+
 def test_keeps_the_hosts_mount_namespace_and_drops_the_rest(guarded):
     mine = guarded.run("readlink", f"/proc/{main_pid(guarded)}/ns/mnt")
     assert mine == guarded.run("readlink", "/proc/1/ns/mnt")
     status = dict(re.findall(r"^(\w+):\s+(.*)$", in_proc(guarded, "status"), re.M))
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-    # linux/capability.h: DAC_OVERRIDE 1, DAC_READ_SEARCH 2, SYS_PTRACE 19, SYS_ADMIN 21, SYS_NICE 23, LEASE 28
-    assert int(status["CapBnd"], 16) == sum(1 << bit for bit in (1, 2, 19, 21, 23, 28))
+    # linux/capability.h: DAC_OVERRIDE 1, DAC_READ_SEARCH 2, SETGID 6, SETUID 7, SYS_PTRACE 19, SYS_ADMIN 21, SYS_NICE 23, LEASE 28
+    assert int(status["CapBnd"], 16) == sum(1 << bit for bit in (1, 2, 6, 7, 19, 21, 23, 28))
     # Asked of systemd, since a test machine whose init lacks CAP_SYS_RESOURCE cannot grant them.
     assert guarded.show(UNIT, "OOMScoreAdjust") == "-900"
     assert guarded.show(UNIT, "LimitNOFILE") == "1048576"

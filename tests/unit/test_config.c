@@ -57,6 +57,10 @@ static void assert_defaults(const struct config *c)
 	assert_string_equal(c->keys_dir, "/etc/execward/keys.d");
 	assert_string_equal(c->allowlists_dir, "/etc/execward/allowlists.d");
 	assert_int_equal(c->threshold, 1);
+	assert_int_equal(c->skew_s, 300);
+	assert_int_equal(c->max_validity_s, 400 * 86400);
+	assert_int_equal(c->grace_s, 0);
+	assert_int_equal(c->n_labels, 0);
 	assert_false(c->ima);
 	assert_int_equal(c->n_writers, 0);
 	assert_int_equal(c->writers_keep_ms, INT64_C(30) * 24 * 3600 * 1000);
@@ -184,6 +188,12 @@ static void assert_golden_trust(const struct config *c)
 	assert_string_equal(c->keys_dir, "/srv/keys");
 	assert_string_equal(c->allowlists_dir, "/srv/allowlists");
 	assert_int_equal(c->threshold, 3);
+	assert_int_equal(c->skew_s, 90);
+	assert_int_equal(c->max_validity_s, 3650 * 86400);
+	assert_int_equal(c->grace_s, 48 * 3600);
+	assert_int_equal(c->n_labels, 2);
+	assert_string_equal(c->labels[0], "web");
+	assert_string_equal(c->labels[1], "eu-west/1");
 	assert_true(c->ima);
 	assert_int_equal(c->n_writers, 2);
 	assert_string_equal(c->writers[0], "/usr/bin/dpkg");
