@@ -1,8 +1,7 @@
 #include "tools/allowlist_report.h"
 
-#include "base/clock.h"
-
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "tools/client.h"
 #include "tools/print.h"
 #include "tools/snapshot_find.h"
