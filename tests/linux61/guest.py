@@ -23,8 +23,9 @@ KERNEL = "linux-image-cloud-amd64"
 # In the order in which they load; ext4, the serial lines and fanotify are built in.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
            "virtio_blk", "loop", "overlay")
-PACKAGES = ("python3", "python3-pytest", "busybox-static", "e2fsprogs", "iproute2", "libsystemd0", "libarchive13",
-            "libblkid1", "libcurl4", "libseccomp2", "libcap-ng0", "libyaml-0-2", "libsqlite3-0", "libssl3", "libjansson4", "libmount1", "procps")
+PACKAGES = ("python3", "python3-pytest", "busybox-static", "e2fsprogs", "iproute2", "procps",
+            "libsystemd0", "libcap-ng0", "libyaml-0-2", "libsqlite3-0", "libssl3", "libjansson4", "libmount1",
+            "libarchive13", "libblkid1", "libcurl4", "libseccomp2")
 BUILT = ("daemon/execwardd", "tools/execward", "helpers")
 
 
