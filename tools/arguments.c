@@ -87,6 +87,7 @@ static const struct option_row options[_OPTION_MAX] = {
         [OPTION_CACERT] = {"cacert", "FILE",
                 "certificates of the authorities to believe, in place of the system's"},
         [OPTION_TIMEOUT] = {"timeout", "DURATION", "for each URL, all in all (10m)"},
+        [OPTION_YES] = {"yes", NULL, "the answer to --confirm, where there is no terminal"},
         [OPTION_ALLOWLIST] = {"allowlist", "ENVELOPE", "a signed list to look the files up in"},
 };
 

@@ -191,7 +191,7 @@ static const struct verb verbs[] = {
                 verb_pubkey},
         {"sign", "Signs an allowlist: a statement, or an envelope with --append", "FILE",
                 VERB_OFFLINE | TAKES(KEY) | TAKES(OUT) | TAKES(PASSIN) | TAKES(APPEND) |
-                        TAKES(CONFIRM),
+                        TAKES(CONFIRM) | TAKES(YES),
                 TAKES(KEY) | TAKES(OUT),
                 "Shows what is signed first, on stderr. FILE and --out may be - for a pipe.",
                 verb_sign},

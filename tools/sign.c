@@ -1,6 +1,7 @@
 /*
  * execward sign: a statement becomes an envelope, or an envelope gets one signature more. Whoever
- * signs sees first what it says; with --confirm nothing is signed before they have said yes.
+ * signs sees first what it says; with --confirm nothing is signed before they have said yes, on a
+ * terminal or by --yes.
  */
 #include "base/cleanup.h"
 #include "tools/envelope_io.h"
@@ -67,9 +68,12 @@ static int confirm(const struct call *call)
 	_cleanup_fclose_ FILE *stream = NULL;
 	char answer[16] = "";
 
+	if (call_has(call, OPTION_YES))
+		return 0;
 	if (tty < 0)
 		return refuse(call, EX_NOINPUT,
-		        "--confirm needs a terminal to ask, and there is none; nothing was signed");
+		        "--confirm needs a terminal to ask, or --yes, and there is neither; nothing was "
+		        "signed");
 	dprintf(tty, "Sign this? Type yes: ");
 	stream = fdopen(tty, "r");
 	if (!stream)

@@ -297,6 +297,9 @@ def test_confirm_asks_a_terminal_and_signs_nothing_else(tmp_path, first):
         assert code == 1 and b"example.org/demo" in shown and not out.exists()
     assert on_terminal(argv, [(b"Type yes", b"yes")])[1] == 0
     assert verdict(out, "--keys", first.pem) == (0, "accepted")
+    out.unlink()
+    assert b"example.org/demo" in fine(*argv, "--yes").stderr
+    assert verdict(out, "--keys", first.pem) == (0, "accepted")
 
 
 @pytest.mark.parametrize("body, code", [

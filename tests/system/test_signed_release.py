@@ -33,8 +33,7 @@ def built(runtime, storage, room):
     os.mkdir(os.path.join(room.path, "build"), 0o700)
     with open(config, "w", encoding="utf-8") as file:
         file.write(f"state_dir: {room.path}/build\n{runtime.runtimes_config()}\n")
-    execward("--config", config, "snapshot", "create", "--image", "release", "--name", "release")
-    execward("--config", config, "snapshot", "export", "release", "--series", SERIES, "--list-version", "1",
+    execward("--config", config, "allowlist", "create", "--image", "release", "--series", SERIES, "--version", "1",
              "--valid-for", "30d", "--out", out)
     with open(out, "rb") as file:
         return file.read()
