@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/alert.h"
 #include "daemon/engine_internal.h"
+#include "daemon/engine_rules.h"
 #include "daemon/log.h"
 
 #include <errno.h>
@@ -13,22 +14,7 @@
 
 static const char *lists_error(int r)
 {
-	switch (r) {
-	case 0:
-		return NULL;
-	case STORE_E_CORRUPT:
-		return "the database is corrupt";
-	case STORE_E_BUSY:
-		return "the database is busy";
-	case STORE_E_FULL:
-	case -ENOSPC:
-		return "the disk is full";
-	case -E2BIG:
-		return "there are too many lists";
-	default:
-		return r < 0 ? strerrordesc_np(-r) ?: "unknown error"
-		             : "the database cannot be used";
-	}
+	return engine_rules_words(r, "there are too many lists");
 }
 
 const char *engine_lists_error(const struct engine *e)

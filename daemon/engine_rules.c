@@ -152,7 +152,7 @@ static void load_override(
  * Baselines. Reading a new one takes a second for a million digests: by a connection of its own,
  * while verdicts and the recorder go on.
  */
-static const char *baselines_error(int r)
+const char *engine_rules_words(int r, const char *too_many)
 {
 	switch (r) {
 	case 0:
@@ -162,13 +162,19 @@ static const char *baselines_error(int r)
 	case STORE_E_BUSY:
 		return "the database is busy";
 	case STORE_E_FULL:
+	case -ENOSPC:
 		return "the disk is full";
 	case -E2BIG:
-		return "there are too many snapshots: execward snapshot prune";
+		return too_many;
 	default:
 		return r < 0 ? strerrordesc_np(-r) ?: "unknown error"
 		             : "the database cannot be used";
 	}
+}
+
+static const char *baselines_error(int r)
+{
+	return engine_rules_words(r, "there are too many snapshots: execward snapshot prune");
 }
 
 const char *engine_baselines_error(const struct engine *e)

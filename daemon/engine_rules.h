@@ -17,3 +17,7 @@ void engine_rules_clock_set(void *userdata);
 void engine_look_disabled(struct engine *engine, struct config *config);
 /* recorder_context.learned */
 void engine_rules_learned(void *userdata);
+
+/* Why something of the database could not be loaded: of STORE_E_X, or -errno; NULL for 0. @too_many
+ * for -E2BIG. */
+const char *engine_rules_words(int r, const char *too_many);

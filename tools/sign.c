@@ -72,7 +72,8 @@ static int confirm(const struct call *call)
 		return 0;
 	if (tty < 0)
 		return refuse(call, EX_NOINPUT,
-		        "--confirm needs a terminal to ask, or --yes, and there is neither; nothing was "
+		        "--confirm needs a terminal to ask, or --yes, and there is neither; "
+		        "nothing was "
 		        "signed");
 	dprintf(tty, "Sign this? Type yes: ");
 	stream = fdopen(tty, "r");
