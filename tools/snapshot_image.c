@@ -109,28 +109,40 @@ static struct walk_totals totals_of(
 	};
 }
 
+/* What comes of reading an image. */
+struct reading {
+	struct snapshot_info info; /* after success; snapshot_info_done() */
+	struct source_stats stats;
+	char *message; /* after a failure */
+};
+
 /* @fd: an archive, or below zero: the storage. */
 static int read_image(const struct creation *creation, const struct source_request *request,
-        const char *what, int fd, struct snapshot_info *ret_info, struct source_stats *ret_stats,
-        char **reterr_message)
+        const char *what, int fd, struct reading *reading)
 {
 	const struct config *config = creation->tool->config;
 
 	if (fd >= 0)
-		return snapshot_archive(request, fd, what, ret_info, ret_stats, reterr_message);
-	return snapshot_image(request, config->podman_dir, config->docker_dir, ret_info, ret_stats,
-	        reterr_message);
+		return snapshot_archive(
+		        request, fd, what, &reading->info, &reading->stats, &reading->message);
+	return snapshot_image(request, config->podman_dir, config->docker_dir, &reading->info,
+	        &reading->stats, &reading->message);
+}
+
+static void reading_done(struct reading *reading)
+{
+	snapshot_info_done(&reading->info);
+	free(reading->message);
 }
 
 /* @place: of the archive; NULL of a pipe, and of storage. */
 static int create(struct creation *creation, const char *what, const char *place, int fd)
 {
 	_cleanup_(snapshot_info_done) struct snapshot_info scoped = {.scope = SCOPE_NONE};
-	_cleanup_free_ char *message = NULL;
+	_cleanup_(reading_done) struct reading reading = {.message = NULL};
 	struct image_state state = {0};
 	struct source_request request;
-	struct source_stats stats = {0};
-	struct result result = {.layers = &stats};
+	struct result result = {.layers = &reading.stats};
 	int64_t started_ns = clock_monotonic_ns();
 	int r = prepare(creation, &state, &scoped, &request);
 
@@ -139,18 +151,17 @@ static int create(struct creation *creation, const char *what, const char *place
 	request.place = place;
 	progress_init(creation->tool, what, &state.progress);
 	request.reference = fd < 0 ? what : NULL;
-	r = read_image(creation, &request, what, fd, &result.info, &stats, &message);
+	r = read_image(creation, &request, what, fd, &reading);
 	progress_clear(&state.progress);
 	problems_show(&state.problems);
 	problems_done(&state.problems);
 	if (r != 0)
-		return failed(creation, what, message, r);
+		return failed(creation, what, reading.message, r);
 	creation->published = true;
-	result.totals = totals_of(&result.info, &stats);
+	result.info = reading.info; /* borrowed */
+	result.totals = totals_of(&reading.info, &reading.stats);
 	result.elapsed_ns = clock_monotonic_ns() - started_ns;
-	r = creation_show(creation, &result);
-	snapshot_info_done(&result.info);
-	return r;
+	return creation_show(creation, &result);
 }
 
 /*
@@ -232,10 +243,9 @@ int snapshot_image_again(const struct tool *tool, const struct call *call, struc
 {
 	const struct snapshot_info *before = &report->before;
 	_cleanup_(scratch_done) struct scratch scratch = {.store = NULL};
-	_cleanup_free_ char *message = NULL;
+	_cleanup_(reading_done) struct reading reading = {.message = NULL};
 	_cleanup_close_ int fd = -1;
 	struct creation creation = {.tool = tool, .call = call};
-	struct snapshot_info now = {0};
 	struct image_state state = {0};
 	struct source_request request = {
 	        .reference = reference_again(before),
@@ -246,7 +256,6 @@ int snapshot_image_again(const struct tool *tool, const struct call *call, struc
 	        .progress = on_progress_again,
 	        .userdata = &state,
 	};
-	struct source_stats stats = {0};
 	int r = open_again(before, &fd);
 
 	if (r == 0)
@@ -255,15 +264,14 @@ int snapshot_image_again(const struct tool *tool, const struct call *call, struc
 		return r;
 	request.store = scratch.store;
 	progress_init(tool, before->name, &state.progress);
-	r = read_image(&creation, &request, before->name, fd, &now, &stats, &message);
+	r = read_image(&creation, &request, before->name, fd, &reading);
 	progress_clear(&state.progress);
 	problems_show(&state.problems);
 	problems_done(&state.problems);
 	if (r != 0)
-		return failed(&creation, before->name, message, r);
-	report->totals = totals_of(&now, &stats);
-	r = store_entries(scratch.store, now.id, NULL, on_entry, compare);
-	snapshot_info_done(&now);
+		return failed(&creation, before->name, reading.message, r);
+	report->totals = totals_of(&reading.info, &reading.stats);
+	r = store_entries(scratch.store, reading.info.id, NULL, on_entry, compare);
 	return r == 0 ? 0 : creation_failed(&creation, before->name, r);
 }
 
