@@ -19,8 +19,9 @@ from pathlib import Path
 import guest
 
 LIFETIME = int(os.environ.get("EXECWARD_LINUX61_SECONDS", "1400"))
-# What an older kernel may do differently: events, marks, leases, mounts, /proc. Who vouches for a digest (baselines, trusted
-# writers, lists, signatures) is decided above that, alike on every kernel. The whole tier: run.py tests/kernel.
+# What an older kernel may do differently: events, marks, leases, mounts, /proc. Who vouches for a digest
+# (baselines, trusted writers, lists, signatures) is decided above that, alike on every kernel. The whole
+# tier: run.py tests/kernel.
 WHAT = [f"tests/kernel/test_{name}.py" for name in (
     "controls", "decisions", "faults", "loader", "matrix", "races", "remembered", "sidesteps", "volumes")]
 LAST_WORD = re.compile(rb"^EXECWARD-GUEST-EXIT (\d+)\r?$", re.M)
