@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness.daemon import HELPERS, SLOW
+from harness.fs import run
 
 TRIES = int(os.environ.get("EXECWARD_RACE_TRIES", "1000"))
 
@@ -51,8 +52,11 @@ class Freezer:
     """A cgroup that stops a task where it waits, in the middle of its execve(2): what a processor that is shared
     with many does by chance."""
 
-    def __init__(self):
-        self.path = f"/sys/fs/cgroup/freezer/execward-test-{os.getpid()}"
+    def __init__(self, folder):
+        # Where systemd has cgroup v2 alone, nobody has mounted this one; it is the same hierarchy everywhere.
+        run("mount", "-t", "cgroup", "-o", "freezer", "execward-test", folder)
+        self.root = folder
+        self.path = f"{folder}/execward-test-{os.getpid()}"
         os.mkdir(self.path)
 
     def write(self, name, value):
@@ -64,15 +68,16 @@ class Freezer:
         until = time.monotonic() + 10
         while True:
             try:
-                return os.rmdir(self.path)
+                os.rmdir(self.path)
+                return run("umount", self.root)
             except OSError:
                 assert time.monotonic() < until
                 time.sleep(0.01)  # who was in it is being reaped
 
 
 @pytest.fixture
-def freezer():
-    made = Freezer()
+def freezer(tmp_path):
+    made = Freezer(str(tmp_path))
     yield made
     made.close()
 
