@@ -133,15 +133,17 @@ static void look_around(struct lingering *l)
 	struct lingering_item **link = &l->looked_at, *item;
 	struct lingering_look *shared = NULL;
 	int64_t now_ns = clock_monotonic_ns();
+	bool over;
 
 	while ((item = *link)) {
 		if (!item->look)
 			look_at(item, &shared);
-		if (!is_over(item) && now_ns < item->until_ns) {
+		over = is_over(item);
+		if (!over && now_ns < item->until_ns) {
 			link = &item->next;
 			continue;
 		}
-		if (now_ns >= item->until_ns)
+		if (!over)
 			faults_count(l->faults, FAULT_LEASE_LATE);
 		*link = item->next;
 		release(item);

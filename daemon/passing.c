@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 #define NR_EXECVEAT    322
 #define NR_EXECVE_32   11 /* of 32-bit tasks; syscall_32.tbl */
 #define NR_EXECVEAT_32 358
+/* Of x32 tasks: syscall_64.tbl, with __X32_SYSCALL_BIT. */
+#define NR_EXECVE_X32   (0x40000000 + 520)
+#define NR_EXECVEAT_X32 (0x40000000 + 545)
 #if defined(__aarch64__)
 #undef NR_EXECVE
 #undef NR_EXECVEAT
@@ -34,55 +38,64 @@
 struct passer {
 	pid_t tgid, tid;
 	unsigned long long started; /* clock ticks since boot */
-	unsigned long long
-	        stack; /* where its program's stack begins: another one, another program */
 	unsigned long long ran_ns;
 };
 
 struct look {
 	char state;
 	unsigned int flags;
-	unsigned long long started, stack;
+	unsigned long long started;
 };
 
-static char *read_proc(pid_t tgid, pid_t tid, const char *name)
+static int read_proc(pid_t tgid, pid_t tid, const char *name, char **ret_text)
 {
-	char path[80], *text = NULL;
+	char path[80];
 	size_t size;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)tgid, (int)tid, name);
-	return file_read_head_at(AT_FDCWD, path, PROC_SMALL_MAX, &text, &size) < 0 ? NULL : text;
+	return file_read_head_at(AT_FDCWD, path, PROC_SMALL_MAX, ret_text, &size);
 }
 
-/* False when the task is gone. proc_pid_stat(5). */
-static bool look_at(pid_t tgid, pid_t tid, struct look *ret)
+/*
+ * 0; -ESRCH when the task is gone; another -errno when it could not be looked at, which says
+ * nothing of where it is. proc_pid_stat(5).
+ */
+static int look_at(pid_t tgid, pid_t tid, struct look *ret)
 {
-	_cleanup_free_ char *text = read_proc(tgid, tid, "stat");
-	const char *p = text ? strrchr(text, ')') : NULL;
+	_cleanup_free_ char *text = NULL;
+	int r = read_proc(tgid, tid, "stat", &text);
+	const char *p = r == 0 ? strrchr(text, ')') : NULL;
 
-	return p && sscanf(p + 1,
-	                    " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-	                    "%*d %*d %llu %*u %*d %*u %*u %*u %llu",
-	                    &ret->state, &ret->flags, &ret->started, &ret->stack) == 4;
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	if (!p || sscanf(p + 1,
+	                  " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+	                  "%*d %*d %llu",
+	                  &ret->state, &ret->flags, &ret->started) != 3)
+		return -EINVAL;
+	return 0;
 }
 
-/* 0 where the kernel does not say (CONFIG_SCHED_INFO): then it never grows. */
-static unsigned long long ran(pid_t tgid, pid_t tid)
+/*
+ * False when it could not be read. Always 0 where the kernel does not say (CONFIG_SCHED_INFO): then
+ * it never grows.
+ */
+static bool ran(pid_t tgid, pid_t tid, unsigned long long *ret_ns)
 {
-	_cleanup_free_ char *text = read_proc(tgid, tid, "schedstat");
-	unsigned long long ran_ns = 0;
+	_cleanup_free_ char *text = NULL;
 
-	return text && sscanf(text, "%llu", &ran_ns) == 1 ? ran_ns : 0;
+	return read_proc(tgid, tid, "schedstat", &text) == 0 && sscanf(text, "%llu", ret_ns) == 1;
 }
 
-/* A sleeping task's system call is known; "running" or nothing is not told apart. */
+/* A sleeping task's system call is known. None (-1), "running" and nothing tell nothing. */
 static bool sleeps_elsewhere(pid_t tgid, pid_t tid)
 {
-	_cleanup_free_ char *text = read_proc(tgid, tid, "syscall");
+	_cleanup_free_ char *text = NULL;
 	long nr;
 
-	return text && sscanf(text, "%ld", &nr) == 1 && nr != NR_EXECVE && nr != NR_EXECVEAT &&
-	       nr != NR_EXECVE_32 && nr != NR_EXECVEAT_32;
+	return read_proc(tgid, tid, "syscall", &text) == 0 && sscanf(text, "%ld", &nr) == 1 &&
+	       nr >= 0 && nr != NR_EXECVE && nr != NR_EXECVEAT && nr != NR_EXECVE_32 &&
+	       nr != NR_EXECVEAT_32 && nr != NR_EXECVE_X32 && nr != NR_EXECVEAT_X32;
 }
 
 static bool may_be_between(pid_t tgid, pid_t tid, const struct look *look)
@@ -103,7 +116,10 @@ static int add(struct passing *p, pid_t tgid, pid_t tid, const struct look *look
 		p->tasks = grown;
 		p->room = room;
 	}
-	p->tasks[p->n++] = (struct passer){tgid, tid, look->started, look->stack, ran(tgid, tid)};
+	p->tasks[p->n] = (struct passer){.tgid = tgid, .tid = tid, .started = look->started};
+	if (!ran(tgid, tid, &p->tasks[p->n].ran_ns))
+		p->tasks[p->n].ran_ns = ULLONG_MAX; /* nothing will be more */
+	p->n++;
 	return 0;
 }
 
@@ -139,8 +155,11 @@ static int look_at_thread(pid_t tid, void *userdata)
 {
 	const struct looking *l = userdata;
 	struct look look;
+	int r = look_at(l->tgid, tid, &look);
 
-	if (!look_at(l->tgid, tid, &look) || !may_be_between(l->tgid, tid, &look))
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	if (!may_be_between(l->tgid, tid, &look))
 		return 0;
 	return add(l->passing, l->tgid, tid, &look);
 }
@@ -174,11 +193,16 @@ int passing_look(pid_t tgid, struct passing *ret)
 
 static bool has_passed(const struct passer *task)
 {
+	unsigned long long ran_ns;
 	struct look look;
+	int r = look_at(task->tgid, task->tid, &look);
 
-	return !look_at(task->tgid, task->tid, &look) || look.started != task->started ||
-	       look.stack != task->stack || !may_be_between(task->tgid, task->tid, &look) ||
-	       ran(task->tgid, task->tid) >= task->ran_ns + PASSING_RAN_NS;
+	if (r < 0)
+		return r == -ESRCH;
+	if (look.started != task->started || !may_be_between(task->tgid, task->tid, &look))
+		return true;
+	return ran(task->tgid, task->tid, &ran_ns) && ran_ns > task->ran_ns &&
+	       ran_ns - task->ran_ns >= PASSING_RAN_NS;
 }
 
 size_t passing_left(struct passing *p)

@@ -6,7 +6,8 @@
  * No time is long enough for that: a task that shares its processor with many, that is of
  * SCHED_IDLE, or that is throttled by its cgroup stands still for as long as somebody wants it to.
  * So tasks are looked at. In between a task is runnable, or sleeps uninterruptibly in execve(2);
- * one that is anything else, or has run for a while since, or has another program, has passed.
+ * one that is anything else, or has run for a while since, has passed. What a task can set by
+ * itself (its name, where its stack begins: prctl(2)) is not asked.
  */
 #pragma once
 
